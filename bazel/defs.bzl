@@ -1,0 +1,151 @@
+"""The macros that Sluice's BUILD files use in place of the C++ rules."""
+
+load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+load("@rules_cc//cc:cc_test.bzl", "cc_test")
+load("//bazel:libraries.bzl", "LIBRARIES", "unmet_needs")
+
+_GTEST = "@com_google_googletest//:gtest"
+_GTEST_MAIN = "@com_google_googletest//:gtest_main"
+_BENCHMARK = "@google_benchmark//:benchmark"
+
+# Every target includes only headers of its direct dependencies, and every header compiles alone.
+_FEATURES = ["layering_check", "parse_headers"]
+
+def _in_own_repository():
+    """Whether Sluice is what is being built, rather than a dependency of what is."""
+    if hasattr(native, "repo_name"):
+        return native.repo_name() == ""
+    return native.repository_name() == "@"
+
+def _common(kwargs):
+    """The caller's attributes with warnings, checks and the demand for C++20 added."""
+    if _in_own_repository():
+        # First, so that a target can switch one off again. A user's build never breaks over a warning of ours.
+        kwargs["copts"] = ["-Wall", "-Wextra", "-Werror"] + kwargs.get("copts", [])
+    kwargs["features"] = _FEATURES + kwargs.get("features", [])
+    kwargs["deps"] = kwargs.get("deps", []) + ["//bazel:require_cpp20"]
+    return kwargs
+
+def sluice_cc_library(name, visibility = ["//visibility:private"], **kwargs):
+    """A cc_library, private unless it says otherwise.
+
+    Args:
+      name: of the target: the header's name without .h.
+      visibility: private by default.
+      **kwargs: as for cc_library.
+    """
+    cc_library(
+        name = name,
+        visibility = visibility,
+        **_common(kwargs)
+    )
+
+def sluice_cc_binary(name, visibility = ["//visibility:private"], **kwargs):
+    """A cc_binary, private unless it says otherwise.
+
+    Args:
+      name: of the target.
+      visibility: private by default.
+      **kwargs: as for cc_binary.
+    """
+    cc_binary(
+        name = name,
+        visibility = visibility,
+        **_common(kwargs)
+    )
+
+def sluice_cc_benchmark(name, deps = [], **kwargs):
+    """A program that links with Google Benchmark; it has its own main, or uses BENCHMARK_MAIN().
+
+    Args:
+      name: of the target.
+      deps: besides the benchmark library.
+      **kwargs: as for cc_binary.
+    """
+    sluice_cc_binary(
+        name = name,
+        testonly = True,
+        deps = deps + [_BENCHMARK],
+        **kwargs
+    )
+
+def sluice_cc_test(
+        name,
+        size = "small",
+        main = True,
+        stress = None,
+        no_sandbox = False,
+        deps = [],
+        env = {},
+        tags = [],
+        **kwargs):
+    """A cc_test with GoogleTest, one static program.
+
+    Args:
+      name: of the target: the tested header's name with _test.
+      size: as for cc_test.
+      main: False if the test brings its own main, as one does that runs itself as another process.
+      stress: if given, a dict of environment variables: makes a second test `name_stress` that runs the same program
+        with them. It is tagged `stress` and `manual`, so that `//...` leaves it out.
+      no_sandbox: True for tests with several uids; the sandbox maps only one.
+      deps: besides GoogleTest.
+      env: environment variables of all variants.
+      tags: of all variants.
+      **kwargs: as for cc_test.
+    """
+    tags = tags + (["no-sandbox"] if no_sandbox else [])
+    attributes = dict(
+        kwargs,
+        deps = deps + [_GTEST] + ([_GTEST_MAIN] if main else []),
+        linkstatic = True,
+    )
+    cc_test(
+        name = name,
+        size = size,
+        env = env,
+        tags = tags,
+        **_common(dict(attributes))
+    )
+    if stress != None:
+        cc_test(
+            name = name + "_stress",
+            size = "large",
+            env = dict(env, **stress),
+            tags = tags + ["manual", "stress"],
+            **_common(dict(attributes))
+        )
+
+def sluice_version():
+    """Checks that the library of this package gets what its version.bzl needs, and makes `:version` with version.h.
+
+    The header defines, for ipc_util 1.2.3, SLUICE_IPC_UTIL_VERSION "1.2.3" and SLUICE_IPC_UTIL_VERSION_NUMBER 10203.
+    """
+    library = native.package_name()
+    unmet = unmet_needs(library, LIBRARIES)
+    if unmet:
+        fail("\n" + "\n".join(unmet))
+
+    version = LIBRARIES[library].version
+    numbers = [int(part) for part in version.split(".")]
+    macro = "SLUICE_%s_VERSION" % library.upper()
+    guard = macro + "_H_"
+    lines = [
+        "// Generated from %s/version.bzl." % library,
+        "#ifndef " + guard,
+        "#define " + guard,
+        "#define %s \"%s\"" % (macro, version),
+        "// major * 10000 + minor * 100 + patch",
+        "#define %s_NUMBER %d" % (macro, numbers[0] * 10000 + numbers[1] * 100 + numbers[2]),
+        "#endif  // " + guard,
+    ]
+    native.genrule(
+        name = "version_h",
+        outs = ["version.h"],
+        cmd = "cat > $@ <<'END'\n%s\nEND" % "\n".join(lines),
+    )
+    sluice_cc_library(
+        name = "version",
+        hdrs = ["version.h"],
+        visibility = ["//visibility:public"],
+    )

@@ -1,0 +1,1 @@
+#include "bazel/require_cpp20.h"

@@ -1,0 +1,8 @@
+"""The version of ipc_session, and the oldest versions of its siblings that it works with."""
+
+VERSION = "0.1.0"
+
+NEEDS = {
+    "ipc_transport": "0.1",
+    "ipc_util": "0.1",
+}

@@ -1,0 +1,3 @@
+"""The cc_binary that is built into Bazel 4."""
+
+cc_binary = native.cc_binary
