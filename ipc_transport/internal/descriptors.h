@@ -1,0 +1,46 @@
+// Sending and receiving packets with descriptors over a Unix socket: the one place that knows control messages.
+
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_DESCRIPTORS_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_DESCRIPTORS_H_
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ipc_transport/pipe.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// The most descriptors that one packet of Sluice carries; checked before the kernel's own limit of 253.
+inline constexpr size_t kMaxDescriptors = 16;
+
+// Sends `parts` as one packet, never waiting and never raising SIGPIPE. False: no room now (a full socket, or too many
+// descriptors in flight). INVALID_ARGUMENT: a descriptor is not open, or the packet is larger than the socket takes.
+absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors);
+
+struct ReceivedPacket {
+  enum class Kind { kNone, kPacket, kEnd };  // Nothing there now; a packet; the peer's end is closed.
+  Kind kind = Kind::kNone;
+  size_t bytes = 0;
+};
+
+// Receives one packet into `parts`, never waiting; appends its descriptors, close-on-exec, to `*descriptors`.
+// DATA_LOSS: it was longer than `parts`. RESOURCE_EXHAUSTED: this process had no room for all descriptors; all of them
+// are closed.
+absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors);
+
+// INVALID_ARGUMENT, with both figures, when a message exceeds a pipe's limits.
+absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descriptors);
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_DESCRIPTORS_H_

@@ -1,0 +1,215 @@
+#include "ipc_transport/internal/link.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_transport/internal/descriptors.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+enum class PacketType : uint8_t { kDoorbell = 1, kGoodbye = 2, kDescriptors = 3 };
+
+constexpr uint8_t kVersion = 1;
+
+// Announces the descriptors that travel with it.
+struct DescriptorsPacket {
+  PacketType type = PacketType::kDescriptors;
+  uint8_t version = kVersion;
+  uint8_t count = 0;
+  uint8_t reserved = 0;
+  uint32_t channel = 0;
+  uint64_t record = 0;
+};
+static_assert(std::is_trivially_copyable_v<DescriptorsPacket> && sizeof(DescriptorsPacket) == 16);
+
+// A peer that sends descriptors and never the records that announce them is not worth more.
+constexpr size_t kMaxWaitingBatches = 1024;
+
+Blob BytesOf(const auto& value) { return Blob(reinterpret_cast<const std::byte*>(&value), sizeof(value)); }
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer) {
+  Fd interrupt(os::EventFd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!interrupt.valid()) return FromErrno(errno, "make an eventfd");
+  return std::shared_ptr<Link>(new Link(std::move(socket), std::move(peer), std::move(interrupt)));
+}
+
+Link::Link(Fd socket, PidFd peer, Fd interrupt)
+    : socket_(std::move(socket)), peer_(std::move(peer)), interrupt_(std::move(interrupt)) {}
+
+Link::~Link() { End(absl::CancelledError("the session was closed on this side")); }
+
+void Link::RingDoorbell() {
+  const PacketType type = PacketType::kDoorbell;
+  const Blob part = BytesOf(type);
+  // No room: wake-ups enough are on their way. An error shows at the next receive.
+  SendPacket(socket_, absl::MakeConstSpan(&part, 1), {}).IgnoreError();
+}
+
+absl::StatusOr<bool> Link::SendDescriptors(uint32_t channel, uint64_t record, absl::Span<const FdView> descriptors) {
+  const DescriptorsPacket packet = {
+      .count = static_cast<uint8_t>(descriptors.size()), .channel = channel, .record = record};
+  const Blob part = BytesOf(packet);
+  return SendPacket(socket_, absl::MakeConstSpan(&part, 1), descriptors);
+}
+
+absl::StatusOr<std::vector<Fd>> Link::TakeDescriptors(uint32_t channel, uint64_t record, size_t count) {
+  MutexLock lock(mutex_);
+  for (bool pumped = false;; pumped = true) {
+    for (auto batch = batches_.begin(); batch != batches_.end(); ++batch) {
+      if (batch->channel != channel || batch->record != record) continue;
+      std::vector<Fd> descriptors = std::move(batch->descriptors);
+      batches_.erase(batch);
+      if (descriptors.size() == count) return descriptors;
+      pumped = true;
+      break;
+    }
+    if (pumped) break;
+    PumpLocked();
+  }
+  EndLocked(absl::DataLossError(absl::StrCat("record ", record, " of channel ", channel, " came without the ", count,
+                                             " descriptors it announces")));
+  return end_status_;
+}
+
+absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
+  MutexLock lock(mutex_);
+  while (generation_.load(std::memory_order_relaxed) == ticket && !ended_.load(std::memory_order_relaxed)) {
+    if (deadline.HasPassed()) return absl::DeadlineExceededError("nothing came from the peer in time");
+    if (polling_) {
+      advanced_.WaitUntil(mutex_, deadline);
+      continue;
+    }
+    polling_ = true;
+    mutex_.Unlock();
+    std::array<pollfd, 3> fds = {{{.fd = socket_.get(), .events = POLLIN, .revents = 0},
+                                  {.fd = peer_.fd().get(), .events = POLLIN, .revents = 0},
+                                  {.fd = interrupt_.get(), .events = POLLIN, .revents = 0}}};
+    timespec storage;
+    os::Poll(fds.data(), fds.size(), deadline.ToPollTimeout(&storage));
+    mutex_.Lock();
+    polling_ = false;
+    if (fds[2].revents != 0) {
+      eventfd_t interrupts;
+      os::EventFdRead(interrupt_.get(), &interrupts);
+    }
+    PumpLocked();
+    advanced_.NotifyAll();  // Whoever still waits polls next.
+  }
+  return absl::OkStatus();
+}
+
+void Link::Interrupt() {
+  os::EventFdWrite(interrupt_.get(), 1);
+  MutexLock lock(mutex_);
+  Advance();
+}
+
+void Link::Pump() {
+  MutexLock lock(mutex_);
+  PumpLocked();
+}
+
+void Link::PumpLocked() {
+  if (ended_.load(std::memory_order_relaxed)) return;
+  // Death first: whatever the peer sent before it died is in the socket by now, and is read before the end is declared.
+  const bool died = peer_.HasEnded();
+  bool any = false;
+  while (ReadPacketLocked()) any = true;
+  if (any) Advance();
+  if (died) EndLocked(PeerGone());
+}
+
+bool Link::ReadPacketLocked() {
+  if (ended_.load(std::memory_order_relaxed)) return false;
+  std::array<std::byte, sizeof(DescriptorsPacket)> packet;
+  iovec part = {.iov_base = packet.data(), .iov_len = packet.size()};
+  std::vector<Fd> descriptors;
+  const absl::StatusOr<ReceivedPacket> received = ReceivePacket(socket_, absl::MakeSpan(&part, 1), &descriptors);
+  if (!received.ok()) {
+    EndLocked(received.status());
+    return false;
+  }
+  switch (received->kind) {
+    case ReceivedPacket::Kind::kNone:
+      return false;
+    case ReceivedPacket::Kind::kEnd:
+      EndLocked(PeerGone());
+      return false;
+    case ReceivedPacket::Kind::kPacket:
+      break;
+  }
+  const absl::Status handled =
+      HandlePacketLocked(absl::MakeConstSpan(packet.data(), received->bytes), std::move(descriptors));
+  if (!handled.ok()) EndLocked(handled);
+  return handled.ok();
+}
+
+absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors) {
+  const auto type = static_cast<PacketType>(packet[0]);
+  if (type == PacketType::kDoorbell && packet.size() == sizeof(PacketType) && descriptors.empty()) {
+    return absl::OkStatus();
+  }
+  if (type == PacketType::kGoodbye && packet.size() == sizeof(PacketType) && descriptors.empty()) {
+    return WithReason(absl::UnavailableError("the peer said goodbye"), Reason::kGoodbye);
+  }
+  if (type == PacketType::kDescriptors && packet.size() == sizeof(DescriptorsPacket)) {
+    DescriptorsPacket header;
+    std::memcpy(&header, packet.data(), sizeof(header));
+    if (header.version == kVersion && header.count == descriptors.size() && !descriptors.empty() &&
+        descriptors.size() <= kMaxDescriptors && batches_.size() < kMaxWaitingBatches) {
+      batches_.push_back({header.channel, header.record, std::move(descriptors)});
+      return absl::OkStatus();
+    }
+  }
+  return absl::DataLossError(absl::StrCat("the peer sent a packet of type ", static_cast<int>(type), ", ",
+                                          packet.size(), " bytes and ", descriptors.size(),
+                                          " descriptors, which means nothing"));
+}
+
+absl::Status Link::PeerGone() const {
+  return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
+}
+
+absl::Status Link::end_status() const {
+  MutexLock lock(mutex_);
+  return end_status_;
+}
+
+void Link::End(const absl::Status& status) {
+  MutexLock lock(mutex_);
+  EndLocked(status);
+}
+
+void Link::EndLocked(const absl::Status& status) {
+  if (ended_.load(std::memory_order_relaxed)) return;
+  end_status_ = status;
+  ended_.store(true, std::memory_order_release);  // Pairs with `ended`.
+  const PacketType type = PacketType::kGoodbye;
+  const Blob part = BytesOf(type);
+  SendPacket(socket_, absl::MakeConstSpan(&part, 1), {}).IgnoreError();  // No room: the end of the socket tells.
+  os::Shutdown(socket_.get(), SHUT_RDWR);                                // Wakes whoever polls it, here and there.
+  Advance();
+}
+
+void Link::Advance() {
+  generation_.fetch_add(1, std::memory_order_release);  // Pairs with `Ticket`.
+  advanced_.NotifyAll();
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,111 @@
+// The companion socket of two outboxes: doorbells, descriptors, goodbye, and the notice of death.
+
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_LINK_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_LINK_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/mutex.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// One per session, shared by its ring pipes; a ring pipe outside a session has its own. Any thread.
+//
+// A sleeper must not lose its wake-up to another sleeper that reads the socket, hence the order: take a `Ticket`, store
+// the sleep word, look at the ring once more, `Wait(ticket)`. A doorbell for this sleep is sent after the store, so it
+// is read after the ticket was taken, and the ticket is out of date by then.
+class Link {
+ public:
+  // Takes a connected SEQPACKET socket over. `peer` may be empty: then only the end of the socket tells.
+  // RESOURCE_EXHAUSTED: no descriptor for it (raise RLIMIT_NOFILE).
+  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer);
+  ~Link();
+
+  // Wakes the peer's sleepers. Never waits; a full socket has a wake-up in it already.
+  void RingDoorbell();
+
+  // Sends what record `record` of `channel` is about to announce. Never waits; false: no room now.
+  absl::StatusOr<bool> SendDescriptors(uint32_t channel, uint64_t record, absl::Span<const FdView> descriptors);
+
+  // The `count` descriptors that record `record` of `channel` announces; they came before it. DATA_LOSS: they did not,
+  // and the link has ended.
+  absl::StatusOr<std::vector<Fd>> TakeDescriptors(uint32_t channel, uint64_t record, size_t count);
+
+  // Changes whenever something came in or the link ended.
+  uint64_t Ticket() const { return generation_.load(std::memory_order_acquire); }  // Pairs with `Advance`.
+
+  // Returns OK once `Ticket() != ticket`. One caller sleeps in ppoll on the socket and the peer's pidfd, the others
+  // behind it. DEADLINE_EXCEEDED: nothing happened.
+  absl::Status Wait(uint64_t ticket, Deadline deadline);
+
+  // Reads what is there, without waiting; notices a peer that has gone.
+  void Pump();
+
+  // True once the link has ended on either side; `end_status` is set by then.
+  bool ended() const { return ended_.load(std::memory_order_acquire); }  // Pairs with `EndLocked`.
+
+  // OK until the end; then CANCELLED (ended here), UNAVAILABLE with its Reason, DATA_LOSS or RESOURCE_EXHAUSTED.
+  absl::Status end_status() const;
+
+  // Ends the link on this side with `status`, says goodbye and wakes all waiters. Only the first end counts. Never
+  // waits.
+  void End(const absl::Status& status);
+
+  // Makes every `Wait` on this side return. Never waits.
+  void Interrupt();
+
+  FdView socket() const { return socket_; }
+
+ private:
+  struct DescriptorBatch {
+    uint32_t channel;
+    uint64_t record;
+    std::vector<Fd> descriptors;
+  };
+
+  Link(Fd socket, PidFd peer, Fd interrupt);
+
+  void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Reads one packet; false: there is none.
+  bool ReadPacketLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status PeerGone() const;
+  void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Fd socket_;
+  const PidFd peer_;
+  const Fd interrupt_;  // An eventfd: readable once somebody here wants the sleeper back.
+
+  // Release in `Advance`, acquire in `Ticket`.
+  std::atomic<uint64_t> generation_{0};
+  // Release in `EndLocked`, acquire in `ended`.
+  std::atomic<bool> ended_{false};
+
+  mutable Mutex mutex_;
+  CondVar advanced_;
+  bool polling_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
+  std::deque<DescriptorBatch> batches_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_LINK_H_

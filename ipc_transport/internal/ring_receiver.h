@@ -1,0 +1,67 @@
+// The reading side of a ring of records.
+
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_RING_RECEIVER_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_RING_RECEIVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/ring_layout.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// Reads the peer's lane, which is hostile memory, and writes this side's control. One thread at a time. Lanes and link
+// outlive it.
+class RingReceiver {
+ public:
+  RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t channel);
+
+  size_t max_payload() const { return MaxRecordPayload(peer_.ring.size()); }
+
+  // As `Pipe::TryReceive`, without the end of the link. After DATA_LOSS it returns that for ever.
+  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
+
+  // Whether a record, the peer's finish or its close can be seen.
+  bool HasNews() const;
+
+  // Around a sleep: `BeginSleep`, then `HasNews` once more, then sleep, then `EndSleep`.
+  void BeginSleep();
+  void EndSleep();
+
+  // The peer has closed the channel, and all that it sent is read.
+  bool PeerHasClosed() const;
+
+ private:
+  absl::StatusOr<std::optional<size_t>> Empty();
+  absl::StatusOr<std::optional<size_t>> Broken(absl::string_view what, uint64_t bits);
+  // The commit word at `position_`.
+  uint64_t Poll(std::memory_order order) const;
+  void Release(size_t bytes);
+  // Lets the peer's sender have what was read, and wakes it if it waits.
+  void PublishPosition();
+
+  const OwnLane own_;
+  const PeerLane peer_;
+  Link& link_;
+  const uint32_t channel_;
+
+  uint64_t position_ = 0;   // Where the next record is.
+  uint64_t published_ = 0;  // What the peer knows of `position_`.
+  uint32_t rung_for_ = 0;   // The sender's last wish for room that was answered by a doorbell.
+  absl::Status broken_;
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_RING_RECEIVER_H_

@@ -1,0 +1,39 @@
+#include "ipc_util/deadline.h"
+
+#include <algorithm>
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace {
+
+int64_t NowNanos() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
+
+Deadline::Deadline(absl::Duration timeout) : nanos_(0) {
+  if (timeout <= absl::ZeroDuration()) return;
+  const int64_t now = NowNanos();
+  const int64_t nanos = absl::ToInt64Nanoseconds(timeout);  // Saturates.
+  nanos_ = nanos >= kNever - now ? kNever : now + nanos;
+}
+
+bool Deadline::HasPassed() const { return nanos_ == 0 || (!never() && NowNanos() >= nanos_); }
+
+absl::Duration Deadline::Remaining() const {
+  if (never()) return absl::InfiniteDuration();
+  if (nanos_ == 0) return absl::ZeroDuration();
+  return absl::Nanoseconds(std::max<int64_t>(0, nanos_ - NowNanos()));
+}
+
+const timespec* Deadline::ToPollTimeout(timespec* storage) const {
+  if (never()) return nullptr;
+  *storage = absl::ToTimespec(Remaining());
+  return storage;
+}
+
+}  // namespace sluice_0
+}  // namespace ipc

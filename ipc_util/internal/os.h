@@ -1,0 +1,65 @@
+// The operating system behind a seam: each call that Sluice makes, as a plain function with two link-time
+// implementations. `:os` calls the kernel. `:os_testing`, linked into a test, can fail the N-th call, cut a read short,
+// or stop the process at a named point (os_testing.h). Semantics are those of the man pages: -1 and errno on failure.
+
+#ifndef SLUICE_IPC_UTIL_INTERNAL_OS_H_
+#define SLUICE_IPC_UTIL_INTERNAL_OS_H_
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <time.h>
+
+#include <cstddef>
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal::os {
+
+int MemfdCreate(const char* name, unsigned flags);
+int Ftruncate(int fd, off_t bytes);
+int Fallocate(int fd, int mode, off_t offset, off_t bytes);
+void* Mmap(void* address, size_t bytes, int protection, int flags, int fd, off_t offset);
+int Munmap(void* address, size_t bytes);
+int Mprotect(void* address, size_t bytes, int protection);
+int Madvise(void* address, size_t bytes, int advice);
+int Munlock(const void* address, size_t bytes);
+int Fcntl(int fd, int command, long argument);
+int FcntlLock(int fd, int command, struct flock* lock);
+int Fstat(int fd, struct stat* out);
+int Stat(const char* path, struct stat* out);
+int Open(const char* path, int flags, mode_t mode);
+int Mkdir(const char* path, mode_t mode);
+int Fchmod(int fd, mode_t mode);
+int Chmod(const char* path, mode_t mode);
+int Unlink(const char* path);
+int Close(int fd);
+
+int Socket(int domain, int type, int protocol);
+int SocketPair(int domain, int type, int protocol, int out[2]);
+int Bind(int fd, const sockaddr* address, socklen_t bytes);
+int Listen(int fd, int backlog);
+int Accept(int fd, int flags);
+int Connect(int fd, const sockaddr* address, socklen_t bytes);
+int GetSockOpt(int fd, int level, int name, void* value, socklen_t* bytes);
+int SetSockOpt(int fd, int level, int name, const void* value, socklen_t bytes);
+int Shutdown(int fd, int how);
+ssize_t SendMsg(int fd, const msghdr* message, int flags);
+ssize_t RecvMsg(int fd, msghdr* message, int flags);
+int Poll(pollfd* fds, nfds_t count, const timespec* timeout);
+int PidFdOpen(pid_t pid, unsigned flags);
+int EventFd(unsigned initial, int flags);
+int EventFdRead(int fd, eventfd_t* value);
+int EventFdWrite(int fd, eventfd_t value);
+
+// A named place in a protocol, such as "session.hello.sent". Does nothing in production; a test can make the process
+// die, stop or fail there. On cold paths only.
+void Point(const char* name);
+
+}  // namespace internal::os
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_UTIL_INTERNAL_OS_H_

@@ -1,0 +1,182 @@
+#include "ipc_util/region.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace {
+
+namespace os = internal::os;
+
+constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+
+int SealsFor(Sharing sharing) { return sharing == Sharing::kOneWriter ? kSizeSeals | F_SEAL_FUTURE_WRITE : kSizeSeals; }
+
+size_t PageBytes() {
+  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return bytes;
+}
+
+// Exceeding RLIMIT_FSIZE raises SIGXFSZ, which kills: look first.
+absl::Status CheckLimits(size_t bytes, bool creates) {
+  rlimit limit;
+  if (creates && getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("a region of ", bytes, " bytes exceeds RLIMIT_FSIZE, ",
+                                                     limit.rlim_cur, " bytes; raise it (ulimit -f)"));
+  }
+  if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < bytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("a region of ", bytes, " bytes exceeds RLIMIT_AS, ",
+                                                     limit.rlim_cur, " bytes; raise it (ulimit -v)"));
+  }
+  return absl::OkStatus();
+}
+
+// Maps without access first: under mlockall a mapping with access would be filled at once.
+absl::StatusOr<std::byte*> MapGuarded(FdView fd, size_t bytes, Access access) {
+  void* const address = os::Mmap(nullptr, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+  if (address == MAP_FAILED) {
+    return FromErrno(errno, absl::StrCat("map a region of ", bytes, " bytes (limits: RLIMIT_AS, vm.max_map_count)"));
+  }
+  const int protection = access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
+  if (os::Munlock(address, bytes) != 0 || os::Madvise(address, bytes, MADV_DONTDUMP) != 0 ||
+      os::Madvise(address, bytes, MADV_DONTFORK) != 0 || os::Mprotect(address, bytes, protection) != 0) {
+    const int error = errno;
+    os::Munmap(address, bytes);
+    return FromErrno(error, absl::StrCat("prepare the mapping of a region of ", bytes, " bytes"));
+  }
+  return static_cast<std::byte*>(address);
+}
+
+absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) {
+  const int seals = os::Fcntl(fd.get(), F_GET_SEALS, 0);
+  if (seals < 0) return absl::DataLossError("the peer's region is not a memfd");
+  const int due = SealsFor(sharing);
+  if ((seals & due) != due) {
+    return absl::DataLossError(
+        absl::StrCat("the peer's region has the seals 0x", absl::Hex(seals), ", needs 0x", absl::Hex(due)));
+  }
+  const int mode = os::Fcntl(fd.get(), F_GETFL, 0);
+  if (mode < 0 || (mode & O_PATH) != 0 || (mode & O_ACCMODE) == O_WRONLY ||
+      (access == Access::kReadWrite && (mode & O_ACCMODE) != O_RDWR)) {
+    return absl::DataLossError("the peer's region is not opened with the access that it needs");
+  }
+  struct stat file;
+  if (os::Fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_size <= 0) {
+    return absl::DataLossError("the peer's region has no size");
+  }
+  return static_cast<size_t>(file.st_size);
+}
+
+}  // namespace
+
+Region::Region(Region&& other) noexcept
+    : fd_(std::move(other.fd_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+Region& Region::operator=(Region&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+Region::~Region() {
+  if (data_ != nullptr) os::Munmap(data_, size_);
+}
+
+absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing) {
+  if (bytes == 0 || bytes > kMaxBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("a region has 1 to ", kMaxBytes, " bytes, not ", bytes));
+  }
+  const size_t size = (bytes + PageBytes() - 1) / PageBytes() * PageBytes();
+  SLUICE_RETURN_IF_ERROR(CheckLimits(size, /*creates=*/true));
+  const std::string label(name);
+  Fd fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  if (!fd.valid() && errno == EINVAL) {  // Before Linux 6.3.
+    fd = Fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  }
+  if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label));
+  if (os::Ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
+    return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(fd, size, Access::kReadWrite));
+  Region region(std::move(fd), data, size);
+  if (os::Fcntl(region.fd_.get(), F_ADD_SEALS, SealsFor(sharing)) != 0) {
+    return FromErrno(errno, absl::StrCat("seal region ", label));
+  }
+  return region;
+}
+
+absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing) {
+  SLUICE_ASSIGN_OR_RETURN(const size_t size, CheckReceived(memfd, access, sharing));
+  if (size != bytes) {
+    return absl::DataLossError(absl::StrCat("the peer's region has ", size, " bytes, not the agreed ", bytes));
+  }
+  SLUICE_RETURN_IF_ERROR(CheckLimits(size, /*creates=*/false));
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(memfd, size, access));
+  return Region(std::move(memfd), data, size);
+}
+
+absl::StatusOr<Region> Region::MapUpTo(Fd memfd, size_t max_bytes, Access access, Sharing sharing) {
+  SLUICE_ASSIGN_OR_RETURN(const size_t size, CheckReceived(memfd, access, sharing));
+  if (size > max_bytes) {
+    return absl::DataLossError(absl::StrCat("the peer's region has ", size, " bytes, more than ", max_bytes));
+  }
+  return Map(std::move(memfd), size, access, sharing);
+}
+
+bool Region::Contains(const void* address) const {
+  const auto* const byte = static_cast<const std::byte*>(address);
+  return data_ != nullptr && byte >= data_ && byte < data_ + size_;
+}
+
+absl::StatusOr<Fd> Region::OpenReadOnly() const {
+  const std::string path = absl::StrCat("/proc/self/fd/", fd_.get());
+  Fd fd(os::Open(path.c_str(), O_RDONLY | O_CLOEXEC, 0));
+  if (!fd.valid()) return FromErrno(errno, "reopen a region for reading");
+  return fd;
+}
+
+absl::Status Region::Punch(size_t offset, size_t bytes) const {
+  if (offset > size_ || bytes > size_ - offset) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("bytes ", offset, " to ", offset, " + ", bytes, " do not lie in a region of ", size_, " bytes"));
+  }
+  const size_t begin = (offset + PageBytes() - 1) / PageBytes() * PageBytes();
+  const size_t end = (offset + bytes) / PageBytes() * PageBytes();
+  if (begin >= end) return absl::OkStatus();
+  if (os::Madvise(data_ + begin, end - begin, MADV_REMOVE) == 0) return absl::OkStatus();
+  if (errno == EPERM || errno == EACCES) {
+    return absl::FailedPreconditionError("a region with one writer keeps its pages");
+  }
+  return FromErrno(errno, "give pages of a region back");
+}
+
+absl::StatusOr<size_t> Region::ResidentBytes() const {
+  struct stat file;
+  if (os::Fstat(fd_.get(), &file) != 0) return FromErrno(errno, "look at a region");
+  constexpr size_t kBlockBytes = 512;
+  return static_cast<size_t>(file.st_blocks) * kBlockBytes;
+}
+
+}  // namespace sluice_0
+}  // namespace ipc

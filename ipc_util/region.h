@@ -1,0 +1,85 @@
+// Shared memory without a name: a sparse, sealed memfd of fixed size and its mapping in this process.
+
+#ifndef SLUICE_IPC_UTIL_REGION_H_
+#define SLUICE_IPC_UTIL_REGION_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+
+enum class Access { kReadOnly, kReadWrite };
+
+// Who may write a region besides mappings that exist when it is sealed.
+enum class Sharing {
+  kOneWriter,    // Nobody: the creator's mapping is the last that writes (F_SEAL_FUTURE_WRITE). Pages cannot be given
+                 // back.
+  kManyWriters,  // Whoever holds the descriptor. Pages can be given back.
+};
+
+// One mapping. Move-only; unmaps when destroyed. Its bytes never move and its size never changes, on any side: a peer
+// cannot shrink or grow a sealed memfd. Memory is taken page by page on first touch. The mapping is kept out of core
+// dumps and of forked children, and `mlockall` does not fill it. Any thread; who may touch which bytes is up to the
+// user.
+class Region {
+ public:
+  Region() = default;  // Empty: no bytes, no descriptor.
+  Region(Region&& other) noexcept;
+  Region& operator=(Region&& other) noexcept;
+  ~Region();
+
+  // A new region of `bytes` (rounded up to whole pages), all zero, mapped read-write here. `name` shows in
+  // /proc/PID/maps, for people; it need not be unique.
+  // INVALID_ARGUMENT: `bytes` is 0 or above `kMaxBytes`. RESOURCE_EXHAUSTED: RLIMIT_FSIZE, RLIMIT_AS or the descriptor
+  // limit is in the way; the text says which to raise.
+  static absl::StatusOr<Region> Create(absl::string_view name, size_t bytes, Sharing sharing);
+
+  // Maps one that a peer sent, once it is proven to be a memfd of exactly `bytes`, sealed against shrinking, growing
+  // and further seals, opened with sufficient access, and, for `kOneWriter`, sealed against future writers. DATA_LOSS:
+  // it is not. RESOURCE_EXHAUSTED: as for `Create`.
+  static absl::StatusOr<Region> Map(Fd memfd, size_t bytes, Access access, Sharing sharing);
+
+  // The same as `Map`, with the size taken from the memfd, which may be at most `max_bytes`.
+  static absl::StatusOr<Region> MapUpTo(Fd memfd, size_t max_bytes, Access access, Sharing sharing);
+
+  bool valid() const { return data_ != nullptr; }
+  std::byte* data() const { return data_; }
+  size_t size() const { return size_; }
+  absl::Span<std::byte> bytes() const { return absl::MakeSpan(data_, size_); }
+  bool Contains(const void* address) const;
+
+  // The memfd, to be sent to a peer. A `kOneWriter` region lets nobody write through it.
+  FdView fd() const { return fd_; }
+
+  // A descriptor that can only be mapped for reading. A second line behind the seal: root and the same uid can reopen
+  // it.
+  absl::StatusOr<Fd> OpenReadOnly() const;
+
+  // Gives the whole pages inside [offset, offset + bytes) back to the system; they read as zero again.
+  // INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: a `kOneWriter` region.
+  absl::Status Punch(size_t offset, size_t bytes) const;
+
+  // Bytes of memory that the region takes at the moment, whoever touched them.
+  absl::StatusOr<size_t> ResidentBytes() const;
+
+  static constexpr size_t kMaxBytes = size_t{1} << 40;
+
+ private:
+  Region(Fd fd, std::byte* data, size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
+
+  Fd fd_;
+  std::byte* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_UTIL_REGION_H_
