@@ -1,0 +1,132 @@
+// Which outside library may be included where. The compiler cannot tell: on Debian all of their headers lie in
+// /usr/include, so an include without a dependency compiles.
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <regex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Allowance {
+  std::string_view header;                  // A header, or with a slash at its end all below a folder.
+  std::vector<std::string_view> includers;  // Regular expressions for paths from the root of the repository.
+};
+
+constexpr std::string_view kTests = R"((.*_test\.cc|.*(test|testing|conformance)[^/]*\.(h|cc)|.*/testing/.*))";
+constexpr std::string_view kBenchmarks = R"(.*_benchmark\.cc)";
+constexpr std::string_view kPrograms = "(perf_demo|examples|tools)/.*";
+
+// The one table. absl/ is missing from it, being allowed everywhere.
+const std::vector<Allowance>& Allowances() {
+  static const std::vector<Allowance> kAllowances = {
+      {"capnp/", {"ipc_transport/structured/.*", kPrograms}},
+      {"kj/", {"ipc_transport/structured/.*", kPrograms}},
+      {"boost/", {"ipc_transport/boost_mq_pipe.*", "ipc_shm_classic/.*"}},
+      {"jemalloc/", {R"(third_party/jemalloc/jemalloc\.h)"}},
+      {"third_party/jemalloc/", {"ipc_shm_jemalloc/.*", "third_party/jemalloc/.*"}},
+      {"gtest/", {kTests}},
+      {"gmock/", {kTests}},
+      {"benchmark/", {kBenchmarks}},
+      {"xxhash.h", {kPrograms}},
+  };
+  return kAllowances;
+}
+
+// The header that `line` includes, if it is an #include.
+std::optional<std::string> IncludedHeader(const std::string& line) {
+  static const std::regex kInclude(R"(\s*#\s*include\s*[<"]([^>"]+)[>"].*)");
+  std::smatch match;
+  if (!std::regex_match(line, match, kInclude)) return std::nullopt;
+  return match[1].str();
+}
+
+bool IsAllowed(const std::string& path, std::string_view header) {
+  for (const Allowance& allowance : Allowances()) {
+    const bool applies = allowance.header.ends_with('/') ? header.starts_with(allowance.header)  //
+                                                         : header == allowance.header;
+    if (!applies) continue;
+    return std::any_of(allowance.includers.begin(), allowance.includers.end(), [&](std::string_view includer) {
+      return std::regex_match(path, std::regex(includer.begin(), includer.end()));
+    });
+  }
+  return true;
+}
+
+bool IsSource(const fs::path& path) { return path.extension() == ".h" || path.extension() == ".cc"; }
+
+// Folders at the root that hold no code of ours: those of Bazel and git, and Debian's stand-ins for repositories.
+bool IsForeign(const fs::path& relative) {
+  const std::string name = relative.string();
+  return name.starts_with("bazel-") || name.starts_with(".") || name == "third_party/debian";
+}
+
+std::vector<std::string> SourcesBelow(const fs::path& root) {
+  std::vector<std::string> sources;
+  for (fs::recursive_directory_iterator entry(root), end; entry != end; ++entry) {
+    const fs::path relative = entry->path().lexically_relative(root);
+    if (entry->is_directory() && IsForeign(relative)) {
+      entry.disable_recursion_pending();
+    } else if (entry->is_regular_file() && IsSource(relative)) {
+      sources.push_back(relative.string());
+    }
+  }
+  return sources;
+}
+
+std::vector<std::string> ForbiddenIncludes(const fs::path& root, const std::string& source) {
+  std::vector<std::string> found;
+  std::ifstream file(root / source);
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    const std::optional<std::string> header = IncludedHeader(line);
+    if (header && !IsAllowed(source, *header)) {
+      found.push_back(source + ":" + std::to_string(number) + " must not include " + *header);
+    }
+  }
+  return found;
+}
+
+TEST(IncludeCheckTest, FindsIncludes) {
+  EXPECT_EQ(IncludedHeader(R"(#include "absl/status/status.h")"), "absl/status/status.h");
+  EXPECT_EQ(IncludedHeader("  #  include <xxhash.h>  // hashes"), "xxhash.h");
+  EXPECT_EQ(IncludedHeader("// #include <xxhash.h>"), std::nullopt);
+}
+
+TEST(IncludeCheckTest, KnowsTheLayers) {
+  EXPECT_TRUE(IsAllowed("ipc_util/fd.cc", "absl/status/status.h"));
+  EXPECT_FALSE(IsAllowed("ipc_util/fd.cc", "capnp/message.h"));
+  EXPECT_FALSE(IsAllowed("ipc_transport/channel.h", "kj/common.h"));
+  EXPECT_TRUE(IsAllowed("ipc_transport/structured/channel.h", "capnp/message.h"));
+  EXPECT_FALSE(IsAllowed("ipc_session/session.h", "boost/interprocess/interprocess_fwd.hpp"));
+  EXPECT_FALSE(IsAllowed("ipc_shm_jemalloc/arena.cc", "jemalloc/jemalloc.h"));
+  EXPECT_TRUE(IsAllowed("ipc_shm_jemalloc/arena.cc", "third_party/jemalloc/jemalloc.h"));
+  EXPECT_FALSE(IsAllowed("ipc_util/fd.cc", "gtest/gtest.h"));
+  EXPECT_TRUE(IsAllowed("ipc_util/fd_test.cc", "gtest/gtest.h"));
+  EXPECT_TRUE(IsAllowed("perf_demo/client.cc", "xxhash.h"));
+  EXPECT_FALSE(IsAllowed("ipc_util/fd.cc", "xxhash.h"));
+}
+
+TEST(IncludeCheckTest, EverySourceKeepsToTheTable) {
+  const char* module_file = std::getenv("MODULE_BAZEL");
+  ASSERT_NE(module_file, nullptr);
+  const fs::path root = fs::canonical(module_file).parent_path();
+  const std::vector<std::string> sources = SourcesBelow(root);
+  ASSERT_THAT(sources, testing::Contains("tools/include_check_test.cc"));
+  for (const std::string& source : sources) {
+    EXPECT_THAT(ForbiddenIncludes(root, source), testing::IsEmpty());
+  }
+}
+
+}  // namespace
