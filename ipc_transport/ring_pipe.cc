@@ -30,10 +30,9 @@ constexpr uint32_t kPollsPerPump = 1024;
 constexpr uint32_t kSpinsPerClock = 16;
 constexpr uint32_t kSpinsPerPump = 4096;
 
-// Spins until `ready()` or the limit; true when it was ready.
+// Spins until `ready()` or the limit; true when it was ready. The clock is not looked at before the first few spins.
 template <typename Ready>
 bool Spin(Link& link, Deadline limit, Ready ready) {
-  if (limit.HasPassed()) return false;
   for (uint32_t spins = 1;; ++spins) {
     if (ready()) return true;
     internal::CpuRelax();

@@ -6,9 +6,9 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace {
 
-int64_t NowNanos() {
+int64_t NowNanos(clockid_t clock = CLOCK_MONOTONIC) {
   timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
+  clock_gettime(clock, &now);
   return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
@@ -19,6 +19,11 @@ Deadline::Deadline(absl::Duration timeout) : nanos_(0) {
   const int64_t now = NowNanos();
   const int64_t nanos = absl::ToInt64Nanoseconds(timeout);  // Saturates.
   nanos_ = nanos >= kNever - now ? kNever : now + nanos;
+}
+
+Deadline Deadline::Default() {
+  // The coarse clock takes a fifth of the time, and hot calls take this.
+  return Deadline(Nanos{NowNanos(CLOCK_MONOTONIC_COARSE) + int64_t{30} * 1'000'000'000});
 }
 
 bool Deadline::HasPassed() const { return nanos_ == 0 || (!never() && NowNanos() >= nanos_); }

@@ -22,8 +22,8 @@ class Deadline {
   // `timeout` from now; InfiniteDuration never passes.
   Deadline(absl::Duration timeout);  // NOLINT: a call reads `absl::Seconds(5)`.
 
-  // 30 s from now: the limit of every call that was given none.
-  static Deadline Default() { return Deadline(absl::Seconds(30)); }
+  // 30 s from now, give or take a tick of the kernel's clock (10 ms): the limit of every call that was given none.
+  static Deadline Default();
   static constexpr Deadline Never() { return Deadline(Nanos{kNever}); }
   // Has passed: try once, do not wait.
   static constexpr Deadline Passed() { return Deadline(Nanos{0}); }
