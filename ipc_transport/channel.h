@@ -35,7 +35,8 @@ class Channel {
 
   absl::StatusOr<bool> TrySend(Blob blob, absl::Span<const FdView> descriptors = {});
   absl::Status Send(Blob blob, absl::Span<const FdView> descriptors = {}, Deadline deadline = Deadline::Default());
-  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors = nullptr);
+  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer,
+                                                   std::vector<Fd>* descriptors = nullptr);
   absl::StatusOr<size_t> Receive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors = nullptr,
                                  Deadline deadline = Deadline::Default());
   absl::Status FinishSending();

@@ -51,7 +51,8 @@ class Pipe {
   // FAILED_PRECONDITION: after `FinishSending`.
   virtual absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) = 0;
 
-  // Puts the next message into `buffer` and returns its size; nullopt: there is none now. Its descriptors are appended to
+  // Puts the next message into `buffer` and returns its size; nullopt: there is none now. Its descriptors are appended
+  // to
   // `*descriptors`, or closed where that is null. Never waits.
   // INVALID_ARGUMENT: the message is larger than `buffer`; it stays the next one.
   // OUT_OF_RANGE: the peer has finished sending, and everything was received.
@@ -64,7 +65,8 @@ class Pipe {
   virtual absl::Status WaitToSend(Deadline deadline) = 0;
   virtual absl::Status WaitToReceive(Deadline deadline) = 0;
 
-  // Tells the peer that no more follows; it receives everything, then OUT_OF_RANGE. Receiving here goes on. Never waits.
+  // Tells the peer that no more follows; it receives everything, then OUT_OF_RANGE. Receiving here goes on. Never
+  // waits. RESOURCE_EXHAUSTED: a full socket has no room for the notice; `WaitToSend`, then try again.
   virtual absl::Status FinishSending() = 0;
 
   // Ends both directions: calls here answer CANCELLED, waiting ones included; the peer gets what was sent, then

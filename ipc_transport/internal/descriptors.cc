@@ -104,6 +104,11 @@ absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descripto
   return absl::OkStatus();
 }
 
+absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes) {
+  return absl::InvalidArgumentError(absl::StrCat("the next message has ", message_bytes, " bytes, the buffer only ",
+                                                 buffer_bytes, "; give a larger one"));
+}
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

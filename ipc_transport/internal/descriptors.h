@@ -39,6 +39,9 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
 // INVALID_ARGUMENT, with both figures, when a message exceeds a pipe's limits.
 absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descriptors);
 
+// INVALID_ARGUMENT: the next message does not fit into the user's buffer.
+absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes);
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -52,8 +52,7 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::b
   const std::optional<Record> record = Validate(DecodeCommitWord(bits), offset, peer_.ring.size());
   if (!record.has_value()) return Broken("a record", bits);
   if (record->payload_bytes > buffer.size()) {
-    return absl::InvalidArgumentError(absl::StrCat("the next message has ", record->payload_bytes,
-                                                   " bytes, the buffer only ", buffer.size(), "; give a larger one"));
+    return BufferTooSmall(record->payload_bytes, buffer.size());
   }
   if (record->descriptors != 0) {
     absl::StatusOr<std::vector<Fd>> taken = link_.TakeDescriptors(channel_, position_, record->descriptors);

@@ -1,0 +1,209 @@
+#include "ipc_transport/socket_pipe.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <type_traits>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/strings/str_cat.h"
+#include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/spinner.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace {
+
+namespace os = internal::os;
+using internal::ReceivedPacket;
+
+constexpr size_t kMaxMessageBytes = 128 * 1024;
+// Room for several messages; the kernel's default holds three of the default size.
+constexpr int kSocketBufferBytes = 1024 * 1024;
+constexpr uint8_t kVersion = 1;
+
+enum class FrameType : uint8_t { kMessage = 1, kFinish = 2, kGoodbye = 3 };
+
+// Before each message, and alone for the others: so a message of no bytes is no end of the socket.
+struct FrameHeader {
+  uint8_t version = kVersion;
+  FrameType type = FrameType::kMessage;
+  uint8_t descriptors = 0;
+  uint8_t reserved = 0;
+  uint32_t bytes = 0;
+};
+static_assert(std::is_trivially_copyable_v<FrameHeader> && sizeof(FrameHeader) == 8);
+
+Blob BytesOf(const FrameHeader& header) { return Blob(reinterpret_cast<const std::byte*>(&header), sizeof(header)); }
+
+// The one step that a frame of the peer goes through before it is used.
+absl::Status Validate(const FrameHeader& header, size_t frame_bytes, size_t descriptors) {
+  if (frame_bytes >= sizeof(header) && header.version != kVersion) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat("the peer speaks version ", header.version,
+                                                                 " of the socket protocol, this side ", kVersion)),
+                      Reason::kWrongVersion);
+  }
+  const bool known = header.type == FrameType::kMessage ||
+                     ((header.type == FrameType::kFinish || header.type == FrameType::kGoodbye) && header.bytes == 0 &&
+                      header.descriptors == 0);
+  if (frame_bytes < sizeof(header) || !known || header.reserved != 0 || frame_bytes - sizeof(header) != header.bytes ||
+      header.descriptors != descriptors || descriptors > internal::kMaxDescriptors) {
+    return absl::DataLossError(absl::StrCat("the peer sent a frame of ", frame_bytes, " bytes and ", descriptors,
+                                            " descriptors that cannot be"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Goodbye() { return WithReason(absl::UnavailableError("the peer has closed the pipe"), Reason::kGoodbye); }
+
+absl::Status Gone() {
+  return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
+}
+
+}  // namespace
+
+absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> SocketPipe::CreatePair(
+    const SocketPipeOptions& options) {
+  int sockets[2];
+  if (os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return FromErrno(errno, "make a pair of sockets");
+  }
+  Fd first_socket(sockets[0]);
+  Fd second_socket(sockets[1]);
+  SLUICE_ASSIGN_OR_RETURN(auto first, FromSocket(std::move(first_socket), options));
+  SLUICE_ASSIGN_OR_RETURN(auto second, FromSocket(std::move(second_socket), options));
+  return std::make_pair(std::move(first), std::move(second));
+}
+
+absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, const SocketPipeOptions& options) {
+  if (options.max_message_bytes == 0 || options.max_message_bytes > kMaxMessageBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; give 1 to ", kMaxMessageBytes));
+  }
+  int type = 0;
+  socklen_t bytes = sizeof(type);
+  if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
+    return FromErrno(errno, "look at the socket of a pipe");
+  }
+  if (type != SOCK_SEQPACKET) return absl::InvalidArgumentError("a socket pipe needs a SOCK_SEQPACKET socket");
+  // The kernel cuts it to net.core.wmem_max, which is still enough for one message.
+  os::SetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBufferBytes, sizeof(kSocketBufferBytes));
+  return std::unique_ptr<SocketPipe>(new SocketPipe(std::move(socket), options.max_message_bytes));
+}
+
+SocketPipe::SocketPipe(Fd socket, size_t max_message_bytes)
+    : socket_(std::move(socket)), max_message_bytes_(max_message_bytes), overflow_(max_message_bytes) {}
+
+SocketPipe::~SocketPipe() { Close(); }
+
+size_t SocketPipe::max_descriptors() const { return internal::kMaxDescriptors; }
+
+absl::StatusOr<bool> SocketPipe::TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
+  size_t bytes = 0;
+  for (const Blob& part : parts) bytes += part.size();
+  SLUICE_RETURN_IF_ERROR(internal::CheckMessageLimits(bytes, max_message_bytes_, descriptors.size()));
+  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
+  if (finished_) return absl::FailedPreconditionError("this side has finished sending");
+  const FrameHeader header = {.descriptors = static_cast<uint8_t>(descriptors.size()),
+                              .bytes = static_cast<uint32_t>(bytes)};
+  absl::InlinedVector<Blob, 8> frame = {BytesOf(header)};
+  frame.insert(frame.end(), parts.begin(), parts.end());
+  absl::StatusOr<bool> sent = internal::SendPacket(socket_, frame, descriptors);
+  if (sent.status().code() == absl::StatusCode::kUnavailable) return Gone();
+  return sent;
+}
+
+absl::StatusOr<std::optional<size_t>> SocketPipe::TryReceive(absl::Span<std::byte> buffer,
+                                                             std::vector<Fd>* descriptors) {
+  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
+  if (pending_.has_value()) return DeliverPending(buffer, descriptors);
+  if (!receive_end_.ok()) return receive_end_;
+
+  FrameHeader header;
+  const size_t direct = std::min(buffer.size(), max_message_bytes_);
+  std::array<iovec, 3> into = {{{.iov_base = &header, .iov_len = sizeof(header)},
+                                {.iov_base = buffer.data(), .iov_len = direct},
+                                {.iov_base = overflow_.data(), .iov_len = overflow_.size() - direct}}};
+  std::vector<Fd> received;
+  const absl::StatusOr<ReceivedPacket> packet = internal::ReceivePacket(socket_, absl::MakeSpan(into), &received);
+  if (!packet.ok()) return receive_end_ = packet.status();
+  if (packet->kind == ReceivedPacket::Kind::kNone) return std::nullopt;
+  if (packet->kind == ReceivedPacket::Kind::kEnd) return receive_end_ = Gone();
+  receive_end_ = Validate(header, packet->bytes, received.size());
+  if (!receive_end_.ok()) return receive_end_;
+  if (header.type == FrameType::kFinish) return receive_end_ = absl::OutOfRangeError("the peer has finished sending");
+  if (header.type == FrameType::kGoodbye) return receive_end_ = Goodbye();
+  if (header.bytes > direct) {
+    Pending& pending = pending_.emplace();
+    pending.bytes.assign(buffer.begin(), buffer.begin() + direct);
+    pending.bytes.insert(pending.bytes.end(), overflow_.begin(), overflow_.begin() + (header.bytes - direct));
+    pending.descriptors = std::move(received);
+    return DeliverPending(buffer, descriptors);
+  }
+  if (descriptors != nullptr) std::move(received.begin(), received.end(), std::back_inserter(*descriptors));
+  return header.bytes;
+}
+
+absl::StatusOr<std::optional<size_t>> SocketPipe::DeliverPending(absl::Span<std::byte> buffer,
+                                                                 std::vector<Fd>* descriptors) {
+  const size_t bytes = pending_->bytes.size();
+  if (bytes > buffer.size()) return internal::BufferTooSmall(bytes, buffer.size());
+  std::memcpy(buffer.data(), pending_->bytes.data(), bytes);
+  if (descriptors != nullptr) {
+    std::move(pending_->descriptors.begin(), pending_->descriptors.end(), std::back_inserter(*descriptors));
+  }
+  pending_.reset();
+  return bytes;
+}
+
+absl::Status SocketPipe::WaitFor(short event, Deadline deadline) {
+  pollfd poll = {.fd = socket_.get(), .events = event, .revents = 0};
+  timespec storage;
+  if (wait_mode() == WaitMode::kSpin) {
+    const timespec now = {};
+    while (os::Poll(&poll, 1, &now) == 0 && !deadline.HasPassed()) internal::CpuRelax();
+  } else {
+    os::Poll(&poll, 1, deadline.ToPollTimeout(&storage));
+  }
+  // An error or hang-up is worth an attempt too: it reports the end. So is an interrupted wait.
+  if (poll.revents != 0 || closed_.load(std::memory_order_acquire) || !deadline.HasPassed()) return absl::OkStatus();
+  return absl::DeadlineExceededError("nothing came from the peer in time");
+}
+
+absl::Status SocketPipe::WaitToSend(Deadline deadline) { return WaitFor(POLLOUT, deadline); }
+
+absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
+  if (pending_.has_value() || !receive_end_.ok()) return absl::OkStatus();
+  return WaitFor(POLLIN, deadline);
+}
+
+absl::Status SocketPipe::FinishSending() {
+  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
+  if (finished_) return absl::OkStatus();
+  const FrameHeader header = {.type = FrameType::kFinish};
+  const Blob frame = BytesOf(header);
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, internal::SendPacket(socket_, absl::MakeConstSpan(&frame, 1), {}));
+  if (!sent) return absl::ResourceExhaustedError("no room in the socket to finish sending; wait for room first");
+  finished_ = true;
+  return absl::OkStatus();
+}
+
+void SocketPipe::Close() {
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+  const FrameHeader header = {.type = FrameType::kGoodbye};
+  const Blob frame = BytesOf(header);
+  internal::SendPacket(socket_, absl::MakeConstSpan(&frame, 1), {})
+      .IgnoreError();  // No room: the end of the socket tells.
+  os::Shutdown(socket_.get(), SHUT_RDWR);
+}
+
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,80 @@
+// A pipe over a Unix SEQPACKET socket: needs no shared memory, costs a system call a message.
+
+#ifndef SLUICE_IPC_TRANSPORT_SOCKET_PIPE_H_
+#define SLUICE_IPC_TRANSPORT_SOCKET_PIPE_H_
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ipc_transport/pipe.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+
+struct SocketPipeOptions {
+  // The largest message to send, and to receive: 1 B to 128 KiB. Both sides must give the same.
+  size_t max_message_bytes = 64 * 1024;
+};
+
+// As `Pipe`. Descriptors: 16 a message.
+class SocketPipe final : public Pipe {
+ public:
+  // A connected pair, one end for each of two threads or processes.
+  static absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> CreatePair(
+      const SocketPipeOptions& options = {});
+
+  // Takes a connected SEQPACKET socket over; the peer must do the same. INVALID_ARGUMENT: it is not one, or bad
+  // options.
+  static absl::StatusOr<std::unique_ptr<SocketPipe>> FromSocket(Fd socket, const SocketPipeOptions& options = {});
+
+  ~SocketPipe() override;
+
+  size_t max_message_bytes() const override { return max_message_bytes_; }
+  size_t max_descriptors() const override;
+  absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) override;
+  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) override;
+  absl::Status WaitToSend(Deadline deadline) override;
+  absl::Status WaitToReceive(Deadline deadline) override;
+  absl::Status FinishSending() override;
+  void Close() override;
+
+ private:
+  // A message that was larger than the user's buffer, kept for the next call.
+  struct Pending {
+    std::vector<std::byte> bytes;
+    std::vector<Fd> descriptors;
+  };
+
+  SocketPipe(Fd socket, size_t max_message_bytes);
+
+  absl::StatusOr<std::optional<size_t>> DeliverPending(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
+  absl::Status WaitFor(short event, Deadline deadline);
+
+  const Fd socket_;
+  const size_t max_message_bytes_;
+  // Set by `Close`, which any thread may call: exchange there, acquire in the other calls.
+  std::atomic<bool> closed_{false};
+
+  // The sending thread's.
+  bool finished_ = false;
+
+  // The receiving thread's.
+  std::vector<std::byte> overflow_;  // Takes what a user's buffer has no room for.
+  std::optional<Pending> pending_;
+  absl::Status receive_end_;  // Why nothing more can be received.
+};
+
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_SOCKET_PIPE_H_
