@@ -51,9 +51,8 @@ class Pipe {
   // FAILED_PRECONDITION: after `FinishSending`.
   virtual absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) = 0;
 
-  // Puts the next message into `buffer` and returns its size; nullopt: there is none now. Its descriptors are appended
-  // to
-  // `*descriptors`, or closed where that is null. Never waits.
+  // Puts the next message into `buffer` and returns its size; nullopt: there is none now. Its descriptors are
+  // appended to `*descriptors`, or closed where that is null. Never waits.
   // INVALID_ARGUMENT: the message is larger than `buffer`; it stays the next one.
   // OUT_OF_RANGE: the peer has finished sending, and everything was received.
   // RESOURCE_EXHAUSTED: this process has no room for the descriptors (raise RLIMIT_NOFILE); the pipe is closed.

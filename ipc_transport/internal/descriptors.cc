@@ -41,7 +41,7 @@ absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, abs
   msghdr message = {};
   message.msg_iov = vectors.data();
   message.msg_iovlen = vectors.size();
-  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int))];
   if (!descriptors.empty()) {
     message.msg_control = control;
     message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
@@ -73,10 +73,10 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   ssize_t bytes;
   do {
     bytes = os::RecvMsg(socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  } while (bytes < 0 && errno == EINTR);
+    // ECONNRESET: the peer closed with packets of ours unread. It comes once, before the packets that the peer left.
+  } while (bytes < 0 && (errno == EINTR || errno == ECONNRESET));
   if (bytes < 0) {
     if (errno == EAGAIN) return ReceivedPacket{};
-    if (errno == ECONNRESET) return ReceivedPacket{.kind = ReceivedPacket::Kind::kEnd};
     return FromErrno(errno, "receive from the peer");
   }
   std::vector<Fd> received;

@@ -18,11 +18,12 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// The most descriptors that one packet of Sluice carries; checked before the kernel's own limit of 253.
+// The most descriptors that a message carries; checked before the kernel's own limit of 253.
 inline constexpr size_t kMaxDescriptors = 16;
 
 // Sends `parts` as one packet, never waiting and never raising SIGPIPE. False: no room now (a full socket, or too many
-// descriptors in flight). INVALID_ARGUMENT: a descriptor is not open, or the packet is larger than the socket takes.
+// descriptors in flight). At most 253 descriptors. INVALID_ARGUMENT: a descriptor is not open, or the packet is larger
+// than the socket takes.
 absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors);
 
 struct ReceivedPacket {

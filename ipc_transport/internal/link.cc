@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -34,8 +35,9 @@ struct DescriptorsPacket {
 };
 static_assert(std::is_trivially_copyable_v<DescriptorsPacket> && sizeof(DescriptorsPacket) == 16);
 
-// A peer that sends descriptors and never the records that announce them is not worth more.
-constexpr size_t kMaxWaitingBatches = 1024;
+// A peer that sends more without the records that announce them is not worth it; each ring keeps to its own, lower
+// bound (RingSender).
+constexpr size_t kMaxWaitingDescriptors = 4096;
 
 Blob BytesOf(const auto& value) { return Blob(reinterpret_cast<const std::byte*>(&value), sizeof(value)); }
 
@@ -68,21 +70,23 @@ absl::StatusOr<bool> Link::SendDescriptors(uint32_t channel, uint64_t record, ab
 
 absl::StatusOr<std::vector<Fd>> Link::TakeDescriptors(uint32_t channel, uint64_t record, size_t count) {
   MutexLock lock(mutex_);
-  for (bool pumped = false;; pumped = true) {
-    for (auto batch = batches_.begin(); batch != batches_.end(); ++batch) {
-      if (batch->channel != channel || batch->record != record) continue;
-      std::vector<Fd> descriptors = std::move(batch->descriptors);
-      batches_.erase(batch);
-      if (descriptors.size() == count) return descriptors;
-      pumped = true;
-      break;
-    }
-    if (pumped) break;
+  const auto is_it = [&](const DescriptorBatch& batch) { return batch.channel == channel && batch.record == record; };
+  auto batch = std::find_if(batches_.begin(), batches_.end(), is_it);
+  if (batch == batches_.end()) {
     PumpLocked();
+    batch = std::find_if(batches_.begin(), batches_.end(), is_it);
   }
-  EndLocked(absl::DataLossError(absl::StrCat("record ", record, " of channel ", channel, " came without the ", count,
-                                             " descriptors it announces")));
-  return end_status_;
+  if (batch != batches_.end() && batch->descriptors.size() == count) {
+    std::vector<Fd> descriptors = std::move(batch->descriptors);
+    batches_.erase(batch);
+    waiting_descriptors_ -= count;
+    return descriptors;
+  }
+  const absl::Status missing = absl::DataLossError(absl::StrCat(
+      "record ", record, " of channel ", channel, " came without the ", count, " descriptors it announces"));
+  EndLocked(missing);
+  // The link may have ended before, here: closed, or short of descriptors. That is why then.
+  return absl::IsUnavailable(end_status_) ? missing : end_status_;
 }
 
 absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
@@ -113,7 +117,6 @@ absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
 }
 
 void Link::Interrupt() {
-  os::EventFdWrite(interrupt_.get(), 1);
   MutexLock lock(mutex_);
   Advance();
 }
@@ -169,15 +172,17 @@ absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::v
   if (type == PacketType::kDescriptors && packet.size() == sizeof(DescriptorsPacket)) {
     DescriptorsPacket header;
     std::memcpy(&header, packet.data(), sizeof(header));
-    if (header.version == kVersion && header.count == descriptors.size() && !descriptors.empty() &&
-        descriptors.size() <= kMaxDescriptors && batches_.size() < kMaxWaitingBatches) {
+    if (header.version == kVersion && header.reserved == 0 && header.count == descriptors.size() &&
+        !descriptors.empty() && descriptors.size() <= kMaxDescriptors &&
+        waiting_descriptors_ + descriptors.size() <= kMaxWaitingDescriptors) {
+      waiting_descriptors_ += descriptors.size();
       batches_.push_back({header.channel, header.record, std::move(descriptors)});
       return absl::OkStatus();
     }
   }
-  return absl::DataLossError(absl::StrCat("the peer sent a packet of type ", static_cast<int>(type), ", ",
-                                          packet.size(), " bytes and ", descriptors.size(),
-                                          " descriptors, which means nothing"));
+  return absl::DataLossError(absl::StrCat(
+      "the peer sent a packet of type ", static_cast<int>(type), ", ", packet.size(), " bytes and ", descriptors.size(),
+      " descriptors, with ", waiting_descriptors_, " descriptors still waiting for their records; that cannot be"));
 }
 
 absl::Status Link::PeerGone() const {
@@ -208,6 +213,8 @@ void Link::EndLocked(const absl::Status& status) {
 void Link::Advance() {
   generation_.fetch_add(1, std::memory_order_release);  // Pairs with `Ticket`.
   advanced_.NotifyAll();
+  // Another thread has read what would have ended the ppoll.
+  if (polling_) os::EventFdWrite(interrupt_.get(), 1);
 }
 
 }  // namespace internal

@@ -41,8 +41,8 @@ class Link {
   // Sends what record `record` of `channel` is about to announce. Never waits; false: no room now.
   absl::StatusOr<bool> SendDescriptors(uint32_t channel, uint64_t record, absl::Span<const FdView> descriptors);
 
-  // The `count` descriptors that record `record` of `channel` announces; they came before it. DATA_LOSS: they did not,
-  // and the link has ended.
+  // The `count` descriptors that record `record` of `channel` announces; they came before it. Never waits. DATA_LOSS:
+  // they did not, and the link has ended. RESOURCE_EXHAUSTED, CANCELLED: the link had ended so before.
   absl::StatusOr<std::vector<Fd>> TakeDescriptors(uint32_t channel, uint64_t record, size_t count);
 
   // Changes whenever something came in or the link ended.
@@ -90,7 +90,7 @@ class Link {
 
   const Fd socket_;
   const PidFd peer_;
-  const Fd interrupt_;  // An eventfd: readable once somebody here wants the sleeper back.
+  const Fd interrupt_;  // An eventfd: readable once somebody here wants the thread in ppoll back.
 
   // Release in `Advance`, acquire in `Ticket`.
   std::atomic<uint64_t> generation_{0};
@@ -99,9 +99,10 @@ class Link {
 
   mutable Mutex mutex_;
   CondVar advanced_;
-  bool polling_ ABSL_GUARDED_BY(mutex_) = false;
+  bool polling_ ABSL_GUARDED_BY(mutex_) = false;  // A thread is in ppoll.
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
-  std::deque<DescriptorBatch> batches_ ABSL_GUARDED_BY(mutex_);
+  std::deque<DescriptorBatch> batches_ ABSL_GUARDED_BY(mutex_);  // They wait for the records that announce them.
+  size_t waiting_descriptors_ ABSL_GUARDED_BY(mutex_) = 0;       // In all of them.
 };
 
 }  // namespace internal

@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_TRANSPORT_INTERNAL_RING_LAYOUT_H_
 #define SLUICE_IPC_TRANSPORT_INTERNAL_RING_LAYOUT_H_
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cstddef>
@@ -26,14 +27,23 @@ struct LaneControl {
   // Odd: this side's receiver sleeps; grows by one at each change. Sequentially consistent, with the peer's commit
   // words.
   alignas(kLinePairBytes) std::atomic<uint32_t> receive_sleep;
-  // Odd: this side's sender wants room, and is to be woken; grows by one at each change. Sequentially consistent, with
-  // the peer's `read_position`.
-  alignas(kLinePairBytes) std::atomic<uint32_t> room_wanted;
+  // What this side's sender wants of the peer's receiver, see RoomWish. Sequentially consistent, with the peer's
+  // `read_position`.
+  alignas(kLinePairBytes) std::atomic<uint32_t> room_wish;
   // Where this side's records end, once it has finished sending. Release here, acquire at the peer's receiver.
   alignas(kLinePairBytes) std::atomic<uint64_t> finish_position;
   // 1: this side has closed the channel. Release here, acquire at the peer.
   std::atomic<uint32_t> closed;
 };
+
+// The low two bits of a room wish; those above count, so that no two wishes are equal.
+enum class RoomWish : uint32_t {
+  kNone = 0,      // The reader publishes its position every quarter ring, and when it has read everything.
+  kWanted = 1,    // It publishes its position after every record.
+  kAsleep = 3,    // As `kWanted`, and rings the doorbell once.
+};
+inline constexpr uint32_t kRoomWantedBit = 1;
+inline constexpr uint32_t kRoomAsleepBit = 2;
 
 inline constexpr size_t kLaneControlBytes = 4096;
 static_assert(sizeof(LaneControl) <= kLaneControlBytes);
@@ -68,9 +78,11 @@ constexpr size_t RecordBytes(size_t payload) {
   return (kCommitBytes + payload + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
 }
 
-// The largest payload. A quarter of the ring: with the padding at the end, a record fits whenever half the ring is
-// free.
-constexpr size_t MaxRecordPayload(size_t ring_bytes) { return ring_bytes / 4 - kCommitBytes; }
+// The largest payload, of a pipe with rings of these sizes. A quarter of the smaller ring: with the padding at the end, a
+// record fits whenever half of a ring is free.
+constexpr size_t MaxRecordPayload(size_t ring_bytes, size_t other_ring_bytes) {
+  return std::min(ring_bytes, other_ring_bytes) / 4 - kCommitBytes;
+}
 
 // A lane as its owner sees it.
 struct OwnLane {

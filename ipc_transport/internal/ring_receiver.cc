@@ -18,17 +18,21 @@ struct Record {
 };
 
 // The one step that a commit word of the peer goes through before it is used.
-std::optional<Record> Validate(CommitWord word, size_t offset, size_t ring_bytes) {
+std::optional<Record> Validate(CommitWord word, size_t max_payload, size_t bytes_to_end) {
   if (word.reserved != 0 || word.kind != RecordKind::kData) return std::nullopt;
-  if (word.bytes > MaxRecordPayload(ring_bytes) || word.descriptors > kMaxDescriptors) return std::nullopt;
-  if (RecordBytes(word.bytes) > ring_bytes - offset) return std::nullopt;
+  if (word.bytes > max_payload || word.descriptors > kMaxDescriptors) return std::nullopt;
+  if (RecordBytes(word.bytes) > bytes_to_end) return std::nullopt;
   return Record{.payload_bytes = word.bytes, .descriptors = word.descriptors};
 }
 
 }  // namespace
 
 RingReceiver::RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t channel)
-    : own_(own), peer_(peer), link_(link), channel_(channel) {}
+    : own_(own),
+      peer_(peer),
+      link_(link),
+      channel_(channel),
+      max_payload_(MaxRecordPayload(own.ring.size(), peer.ring.size())) {}
 
 uint64_t RingReceiver::Poll(std::memory_order order) const {
   const std::byte* const word = peer_.ring.data() + (position_ & (peer_.ring.size() - 1));
@@ -49,7 +53,7 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::b
     bits = Poll(std::memory_order_acquire);  // As above: the skip came before it.
     if (bits == 0) return Empty();
   }
-  const std::optional<Record> record = Validate(DecodeCommitWord(bits), offset, peer_.ring.size());
+  const std::optional<Record> record = Validate(DecodeCommitWord(bits), max_payload_, peer_.ring.size() - offset);
   if (!record.has_value()) return Broken("a record", bits);
   if (record->payload_bytes > buffer.size()) {
     return BufferTooSmall(record->payload_bytes, buffer.size());
@@ -88,18 +92,17 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::Broken(absl::string_view wha
 
 void RingReceiver::Release(size_t bytes) {
   position_ += bytes;
-  const uint32_t wanted = peer_.control.room_wanted.load(std::memory_order_relaxed);  // A hint: Empty() looks again.
-  if ((wanted & 1) != 0 || position_ - published_ >= peer_.ring.size() / 4) PublishPosition();
+  const uint32_t wish = peer_.control.room_wish.load(std::memory_order_relaxed);  // A hint: Empty() looks again.
+  if ((wish & kRoomWantedBit) != 0 || position_ - published_ >= peer_.ring.size() / 4) PublishPosition();
 }
 
 void RingReceiver::PublishPosition() {
   published_ = position_;
-  // Releases the bytes, and is ordered before the look at `room_wanted`. Pairs with RingSender::FreeBytes.
+  // Releases the bytes, and is ordered before the look at the wish. Pairs with RingSender::ReadPosition.
   own_.control.read_position.store(position_, std::memory_order_seq_cst);
-  const uint32_t wanted =
-      peer_.control.room_wanted.load(std::memory_order_seq_cst);  // Pairs with RingSender::WantRoom.
-  if ((wanted & 1) == 0 || wanted == rung_for_) return;
-  rung_for_ = wanted;
+  const uint32_t wish = peer_.control.room_wish.load(std::memory_order_seq_cst);  // Pairs with RingSender::Wish.
+  if ((wish & kRoomAsleepBit) == 0 || wish == rung_for_) return;
+  rung_for_ = wish;
   link_.RingDoorbell();
 }
 

@@ -25,8 +25,6 @@ class RingReceiver {
  public:
   RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t channel);
 
-  size_t max_payload() const { return MaxRecordPayload(peer_.ring.size()); }
-
   // As `Pipe::TryReceive`, without the end of the link. After DATA_LOSS it returns that for ever.
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
 
@@ -53,6 +51,7 @@ class RingReceiver {
   const PeerLane peer_;
   Link& link_;
   const uint32_t channel_;
+  const size_t max_payload_;
 
   uint64_t position_ = 0;   // Where the next record is.
   uint64_t published_ = 0;  // What the peer knows of `position_`.

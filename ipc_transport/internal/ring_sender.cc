@@ -1,31 +1,55 @@
 #include "ipc_transport/internal/ring_sender.h"
 
+#include <algorithm>
 #include <cstring>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
 RingSender::RingSender(OwnLane own, PeerLane peer, Link& link, uint32_t channel)
-    : own_(own), peer_(peer), link_(link), channel_(channel) {}
+    : own_(own),
+      peer_(peer),
+      link_(link),
+      channel_(channel),
+      max_payload_(MaxRecordPayload(own.ring.size(), peer.ring.size())) {}
 
 std::atomic<uint64_t>& RingSender::CommitWordAt(uint64_t position) {
   return *reinterpret_cast<std::atomic<uint64_t>*>(own_.ring.data() + (position & (own_.ring.size() - 1)));
 }
 
-absl::StatusOr<size_t> RingSender::FreeBytes(size_t wanted) {
-  const size_t known = own_.ring.size() - (position_ - read_position_);
-  if (known >= wanted) return known;
-  // Pairs with the peer's store in RingReceiver::PublishPosition; sequentially consistent with our `room_wanted`.
+absl::Status RingSender::ReadPosition() {
+  // Pairs with the peer's store in RingReceiver::PublishPosition; sequentially consistent with our wish.
   const uint64_t read = peer_.control.read_position.load(std::memory_order_seq_cst);
+  // The one step that the peer's position goes through before it is used.
   if (read < read_position_ || read > position_) {
     return absl::DataLossError(
         absl::StrCat("the peer's read position ", read, " lies outside ", read_position_, " to ", position_));
   }
   read_position_ = read;
-  return own_.ring.size() - (position_ - read_position_);
+  while (!in_flight_.empty() && in_flight_.front().end <= read) {
+    descriptors_in_flight_ -= in_flight_.front().count;
+    in_flight_.pop_front();
+  }
+  return absl::OkStatus();
+}
+
+bool RingSender::Fits(size_t descriptors) const {
+  return FreeBytes() >= needed_ &&
+         (descriptors == 0 || descriptors_in_flight_ + descriptors <= kMaxDescriptorsInFlight);
+}
+
+absl::StatusOr<bool> RingSender::MakeRoom(size_t descriptors) {
+  needed_descriptors_ = descriptors;
+  SLUICE_RETURN_IF_ERROR(ReadPosition());
+  if (Fits(descriptors)) return true;
+  Wish(RoomWish::kWanted);
+  SLUICE_RETURN_IF_ERROR(ReadPosition());
+  return Fits(descriptors);
 }
 
 absl::StatusOr<bool> RingSender::TrySend(absl::Span<const Blob> parts, size_t bytes,
@@ -34,27 +58,19 @@ absl::StatusOr<bool> RingSender::TrySend(absl::Span<const Blob> parts, size_t by
   const size_t to_end = own_.ring.size() - (position_ & (own_.ring.size() - 1));
   const size_t skipped = record > to_end ? to_end : 0;
   // One line stays free for the commit word after the record.
-  const size_t needed = skipped + record + kRecordAlignment;
-  absl::StatusOr<size_t> free = FreeBytes(needed);
-  if (free.ok() && *free < needed) {
-    refused_bytes_ = needed;
-    WantRoom();
-    free = FreeBytes(needed);
+  needed_ = skipped + record + kRecordAlignment;
+  if (ABSL_PREDICT_FALSE(!Fits(descriptors.size()))) {
+    SLUICE_ASSIGN_OR_RETURN(const bool fits, MakeRoom(descriptors.size()));
+    if (!fits) return false;
   }
-  if (!free.ok()) return free.status();
-  if (*free < needed) return false;
-  if (room_wanted_) {
-    room_wanted_ = false;
-    const uint32_t wanted = own_.control.room_wanted.load(std::memory_order_relaxed);  // Only this thread stores it.
-    own_.control.room_wanted.store(wanted + 1, std::memory_order_relaxed);             // A late reader rings in vain.
-  }
-
   const uint64_t start = position_ + skipped;
-  if (!descriptors.empty()) {
-    const absl::StatusOr<bool> sent = link_.SendDescriptors(channel_, start, descriptors);
-    if (!sent.ok() || !*sent) return sent;
-  }
   const uint64_t end = start + record;
+  if (ABSL_PREDICT_FALSE(!descriptors.empty())) {
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, SendDescriptors(start, end, descriptors));
+    if (!sent) return false;
+  }
+  if (ABSL_PREDICT_FALSE(wish_ != RoomWish::kNone)) Wish(RoomWish::kNone);
+
   CommitWordAt(end).store(0, std::memory_order_relaxed);  // Seen by whoever sees a commit below.
   if (skipped != 0) {
     CommitWordAt(start).store(0, std::memory_order_relaxed);
@@ -74,24 +90,41 @@ absl::StatusOr<bool> RingSender::TrySend(absl::Span<const Blob> parts, size_t by
   return true;
 }
 
+absl::StatusOr<bool> RingSender::SendDescriptors(uint64_t start, uint64_t end, absl::Span<const FdView> descriptors) {
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, link_.SendDescriptors(channel_, start, descriptors));
+  link_was_full_ = !sent;
+  if (!sent) return false;
+  in_flight_.push_back({.end = end, .count = descriptors.size()});
+  descriptors_in_flight_ += descriptors.size();
+  return true;
+}
+
 void RingSender::WakeReceiver() {
   // Ordered after the commit; pairs with RingReceiver::BeginSleep.
   const uint32_t sleep = peer_.control.receive_sleep.load(std::memory_order_seq_cst);
-  if ((sleep & 1) == 0 || sleep == rung_for_) return;
+  if (ABSL_PREDICT_TRUE((sleep & 1) == 0) || sleep == rung_for_) return;
   rung_for_ = sleep;
   link_.RingDoorbell();
 }
 
 bool RingSender::HasRoom() {
-  const absl::StatusOr<size_t> free = FreeBytes(refused_bytes_);
-  return !free.ok() || *free >= refused_bytes_;  // An error is worth another attempt: it reports it.
+  // An error is worth another attempt: that reports it.
+  return Fits(needed_descriptors_) || !ReadPosition().ok() || Fits(needed_descriptors_);
 }
 
-void RingSender::WantRoom() {
-  const uint32_t wanted = own_.control.room_wanted.load(std::memory_order_relaxed);  // Only this thread stores it.
-  room_wanted_ = true;
-  // A new odd value. Ordered before the next look at the read position; pairs with RingReceiver::PublishPosition.
-  own_.control.room_wanted.store((wanted | 1) + ((wanted & 1) != 0 ? 2 : 0), std::memory_order_seq_cst);
+bool RingSender::HasAmpleRoom() {
+  return HasRoom() && FreeBytes() >= own_.ring.size() / 4;
+}
+
+void RingSender::Wish(RoomWish wish) {
+  wish_ = wish;
+  constexpr uint32_t kStep = (kRoomWantedBit | kRoomAsleepBit) + 1;
+  const uint32_t before = own_.control.room_wish.load(std::memory_order_relaxed);  // Only this thread stores it.
+  const uint32_t after = (before & ~(kStep - 1)) + kStep + static_cast<uint32_t>(wish);
+  // Ordered before the next look at the read position; pairs with RingReceiver::PublishPosition. A withdrawn wish needs
+  // no order: a late reader rings in vain.
+  own_.control.room_wish.store(after,
+                               wish == RoomWish::kNone ? std::memory_order_relaxed : std::memory_order_seq_cst);
 }
 
 void RingSender::Finish() {

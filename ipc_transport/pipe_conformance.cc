@@ -1,0 +1,409 @@
+#include "ipc_transport/pipe_conformance.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "ipc_util/status.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using Bytes = std::vector<std::byte>;
+
+absl::StatusOr<std::unique_ptr<Pipe>> (*peer_pipe)(Fd) = nullptr;
+
+// `size` bytes that tell one message from another.
+Bytes MakeMessage(size_t size, uint32_t seed) {
+  Bytes message(size);
+  uint32_t value = seed * 2654435761u + 1;
+  for (std::byte& byte : message) {
+    value = value * 1664525u + 1013904223u;
+    byte = static_cast<std::byte>(value >> 24);
+  }
+  return message;
+}
+
+// The next message, waited for.
+absl::StatusOr<Bytes> ReceiveMessage(Pipe& pipe, std::vector<Fd>* descriptors = nullptr) {
+  Bytes buffer(pipe.max_message_bytes());
+  absl::StatusOr<size_t> size = pipe.Receive(absl::MakeSpan(buffer), descriptors, TimeLimit());
+  if (!size.ok()) return size.status();
+  buffer.resize(*size);
+  return buffer;
+}
+
+// Sends until there is no room; returns how many went.
+uint32_t Fill(Pipe& pipe, size_t size) {
+  for (uint32_t sent = 0;; ++sent) {
+    const absl::StatusOr<bool> result = pipe.TrySend(MakeMessage(size, sent));
+    EXPECT_THAT(result, IsOk());
+    if (!result.ok() || !*result) return sent;
+  }
+}
+
+PipePair MakePair(const PipeKindUnderTest& kind) {
+  absl::StatusOr<PipePair> pair = kind.create_pair();
+  EXPECT_THAT(pair, IsOk());
+  return *std::move(pair);
+}
+
+std::pair<Fd, Fd> MakeSockets() {
+  int sockets[2] = {-1, -1};
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+  return {Fd(sockets[0]), Fd(sockets[1])};
+}
+
+// A file descriptor that can be told from others: a pipe(2) with `text` in it.
+Fd FileWith(absl::string_view text) {
+  int ends[2];
+  EXPECT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  EXPECT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(ends[1]);
+  return Fd(ends[0]);
+}
+
+std::string ReadAll(FdView fd) {
+  char text[64];
+  const ssize_t bytes = read(fd.get(), text, sizeof(text));
+  return std::string(text, std::max<ssize_t>(0, bytes));
+}
+
+// A peer that makes its end, sends three messages, says so, and then does what it is told.
+SLUICE_CHILD_ROLE(pipe_peer) {
+  absl::StatusOr<std::unique_ptr<Pipe>> pipe = peer_pipe(InheritedFd());
+  if (!pipe.ok()) return 1;
+  for (uint32_t i = 0; i < 3; ++i) {
+    if (!(*pipe)->Send(MakeMessage(100 + i, i)).ok()) return 2;
+  }
+  TellParent("sent");
+  if (HearParent() == "close") (*pipe)->Close();
+  return 0;
+}
+
+struct Peer {
+  std::unique_ptr<Pipe> pipe;
+  Child child;
+};
+
+Peer StartPeer(const PipeKindUnderTest& kind) {
+  auto [mine, theirs] = MakeSockets();
+  Child child = Child::Start("pipe_peer", {}, {.environment = {}, .inherited = theirs});
+  theirs.Close();
+  absl::StatusOr<std::unique_ptr<Pipe>> pipe = kind.from_socket(std::move(mine));
+  EXPECT_THAT(pipe, IsOk());
+  EXPECT_EQ(child.Hear(), "sent");
+  return {*std::move(pipe), std::move(child)};
+}
+
+void ExpectThreeMessages(Pipe& pipe) {
+  for (uint32_t i = 0; i < 3; ++i) EXPECT_THAT(ReceiveMessage(pipe), IsOkAndHolds(MakeMessage(100 + i, i)));
+}
+
+TEST_P(PipeConformance, KeepsOrderAndBoundaries) {
+  auto [a, b] = MakePair(GetParam());
+  for (uint32_t i = 0; i < 50; ++i) ASSERT_OK(a->Send(MakeMessage(i, i)));
+  for (uint32_t i = 0; i < 50; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(i, i)));
+}
+
+TEST_P(PipeConformance, CarriesEverySizeUpToTheLimit) {
+  auto [a, b] = MakePair(GetParam());
+  const size_t limit = a->max_message_bytes();
+  for (const size_t size : {size_t{0}, size_t{1}, limit - 1, limit}) {
+    ASSERT_OK(a->Send(MakeMessage(size, 1)));
+    EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(size, 1)));
+  }
+}
+
+TEST_P(PipeConformance, RefusesAMessageBeyondTheLimitAndGoesOn) {
+  auto [a, b] = MakePair(GetParam());
+  const size_t limit = a->max_message_bytes();
+  EXPECT_THAT(a->TrySend(Bytes(limit + 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       AllOf(HasSubstr(absl::StrCat(limit + 1)), HasSubstr(absl::StrCat(limit)))));
+  ASSERT_OK(a->Send(MakeMessage(8, 1)));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(8, 1)));
+}
+
+TEST_P(PipeConformance, GathersPartsIntoOneMessage) {
+  auto [a, b] = MakePair(GetParam());
+  const Bytes whole = MakeMessage(300, 5);
+  const Blob parts[] = {Blob(whole).subspan(0, 8), Blob(), Blob(whole).subspan(8, 100), Blob(whole).subspan(108)};
+  ASSERT_OK(a->SendParts(parts));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(whole));
+}
+
+TEST_P(PipeConformance, GoesBothWays) {
+  auto [a, b] = MakePair(GetParam());
+  ASSERT_OK(a->Send(MakeMessage(10, 1)));
+  ASSERT_OK(b->Send(MakeMessage(20, 2)));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(10, 1)));
+  EXPECT_THAT(ReceiveMessage(*a), IsOkAndHolds(MakeMessage(20, 2)));
+}
+
+TEST_P(PipeConformance, IsFullOnceAndHasRoomAgain) {
+  auto [a, b] = MakePair(GetParam());
+  constexpr size_t kSize = 1000;
+  const uint32_t sent = Fill(*a, kSize);
+  ASSERT_GT(sent, 0u);
+  EXPECT_THAT(a->Send(MakeMessage(kSize, 0), {}, Deadline::Passed()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  for (uint32_t i = 0; i < sent; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(kSize, i)));
+  ASSERT_OK(a->Send(MakeMessage(kSize, sent), {}, Deadline::Passed()));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(kSize, sent)));
+}
+
+TEST_P(PipeConformance, ASenderThatSleepsForRoomIsWoken) {
+  auto [a, b] = MakePair(GetParam());
+  a->set_wait_mode(WaitMode::kSleep);
+  constexpr size_t kSize = 1000;
+  const uint32_t sent = Fill(*a, kSize);
+  std::thread sender([&a = a, sent] { EXPECT_THAT(a->Send(MakeMessage(kSize, sent), {}, TimeLimit()), IsOk()); });
+  for (uint32_t i = 0; i <= sent; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(kSize, i)));
+  sender.join();
+}
+
+TEST_P(PipeConformance, DeadlinesHold) {
+  auto [a, b] = MakePair(GetParam());
+  Bytes buffer(100);
+  for (const WaitMode mode : {WaitMode::kAdaptive, WaitMode::kSpin, WaitMode::kSleep}) {
+    b->set_wait_mode(mode);
+    for (const absl::Duration timeout : {-absl::Seconds(1), absl::ZeroDuration(), absl::Milliseconds(1)}) {
+      EXPECT_THAT(b->Receive(absl::MakeSpan(buffer), nullptr, timeout), StatusIs(absl::StatusCode::kDeadlineExceeded));
+    }
+  }
+  // A passed deadline still takes what is there.
+  ASSERT_OK(a->Send(MakeMessage(100, 1)));
+  EXPECT_THAT(b->Receive(absl::MakeSpan(buffer), nullptr, Deadline::Passed()), IsOkAndHolds(100u));
+}
+
+TEST_P(PipeConformance, AnInfiniteWaitEndsWithTheMessage) {
+  auto [a, b] = MakePair(GetParam());
+  for (const WaitMode mode : {WaitMode::kAdaptive, WaitMode::kSpin, WaitMode::kSleep}) {
+    b->set_wait_mode(mode);
+    std::thread sender([&a = a] { EXPECT_THAT(a->Send(MakeMessage(64, 7)), IsOk()); });
+    Bytes buffer(64);
+    EXPECT_THAT(b->Receive(absl::MakeSpan(buffer), nullptr, Deadline::Never()), IsOkAndHolds(64u));
+    EXPECT_EQ(buffer, MakeMessage(64, 7));
+    sender.join();
+  }
+}
+
+TEST_P(PipeConformance, TryReceiveSaysThatThereIsNothing) {
+  auto [a, b] = MakePair(GetParam());
+  Bytes buffer(1);
+  EXPECT_THAT(b->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(std::nullopt));
+}
+
+TEST_P(PipeConformance, ABufferThatIsTooSmallLosesNothing) {
+  auto [a, b] = MakePair(GetParam());
+  std::vector<Fd> descriptors;
+  const Fd file = FileWith("kept");
+  const FdView file_view = file;
+  ASSERT_OK(a->Send(MakeMessage(1000, 3), absl::MakeConstSpan(&file_view, 1)));
+  ASSERT_OK(a->Send(MakeMessage(5, 4)));
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{999}}) {
+    Bytes small(size);
+    EXPECT_THAT(b->Receive(absl::MakeSpan(small), &descriptors, TimeLimit()),
+                StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("1000"), HasSubstr(absl::StrCat(size)))));
+    EXPECT_TRUE(descriptors.empty());
+  }
+  EXPECT_THAT(ReceiveMessage(*b, &descriptors), IsOkAndHolds(MakeMessage(1000, 3)));
+  ASSERT_EQ(descriptors.size(), 1u);
+  EXPECT_EQ(ReadAll(descriptors[0]), "kept");
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(5, 4)));
+}
+
+TEST_P(PipeConformance, CarriesDescriptorsInOrder) {
+  auto [a, b] = MakePair(GetParam());
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{16}}) {
+    std::vector<Fd> files;
+    std::vector<FdView> views;
+    for (size_t i = 0; i < count; ++i) files.push_back(FileWith(absl::StrCat("file ", i)));
+    for (const Fd& file : files) views.push_back(file);
+    ASSERT_OK(a->Send(MakeMessage(count, 1), views));
+    files.clear();
+    std::vector<Fd> received;
+    EXPECT_THAT(ReceiveMessage(*b, &received), IsOkAndHolds(MakeMessage(count, 1)));
+    ASSERT_EQ(received.size(), count);
+    for (size_t i = 0; i < count; ++i) {
+      EXPECT_EQ(ReadAll(received[i]), absl::StrCat("file ", i));
+      EXPECT_EQ(fcntl(received[i].get(), F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+    }
+  }
+}
+
+TEST_P(PipeConformance, RefusesTooManyOrClosedDescriptors) {
+  auto [a, b] = MakePair(GetParam());
+  const Fd file = FileWith("x");
+  const std::vector<FdView> seventeen(17, file.view());
+  EXPECT_THAT(a->TrySend(MakeMessage(1, 1), seventeen), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("17")));
+  const FdView closed(1'000'000);
+  EXPECT_THAT(a->TrySend(MakeMessage(1, 1), absl::MakeConstSpan(&closed, 1)),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  ASSERT_OK(a->Send(MakeMessage(2, 2)));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(2, 2)));
+}
+
+TEST_P(PipeConformance, ClosesDescriptorsThatNobodyClaims) {
+  auto [a, b] = MakePair(GetParam());
+  const World before = World::Now();
+  {
+    const Fd file = FileWith("x");
+    const std::vector<FdView> views(3, file.view());
+    ASSERT_OK(a->Send(MakeMessage(1, 1), views));
+    EXPECT_THAT(ReceiveMessage(*b), IsOk());
+  }
+  EXPECT_EQ(World::Now(), before);
+}
+
+TEST_P(PipeConformance, HalfCloseLetsEverythingThrough) {
+  auto [a, b] = MakePair(GetParam());
+  ASSERT_OK(a->Send(MakeMessage(10, 1)));
+  ASSERT_OK(a->FinishSending());
+  ASSERT_OK(a->FinishSending());
+  EXPECT_THAT(a->TrySend(MakeMessage(1, 1)), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(10, 1)));
+  EXPECT_THAT(ReceiveMessage(*b), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_THAT(ReceiveMessage(*b), StatusIs(absl::StatusCode::kOutOfRange));
+  ASSERT_OK(b->Send(MakeMessage(20, 2)));
+  EXPECT_THAT(ReceiveMessage(*a), IsOkAndHolds(MakeMessage(20, 2)));
+}
+
+TEST_P(PipeConformance, CloseCancelsHereAndSaysGoodbyeThere) {
+  auto [a, b] = MakePair(GetParam());
+  ASSERT_OK(a->Send(MakeMessage(10, 1)));
+  a->Close();
+  a->Close();
+  EXPECT_THAT(a->TrySend(MakeMessage(1, 1)), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(ReceiveMessage(*a), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(a->FinishSending(), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(10, 1)));
+  const absl::StatusOr<Bytes> end = ReceiveMessage(*b);
+  EXPECT_THAT(end, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(ReasonOf(end.status()), Reason::kGoodbye);
+  EXPECT_THAT(b->TrySend(MakeMessage(1, 1)), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_P(PipeConformance, CloseEndsAWaitOfAnotherThread) {
+  auto [a, b] = MakePair(GetParam());
+  for (const WaitMode mode : {WaitMode::kSleep, WaitMode::kSpin}) {
+    auto [c, d] = MakePair(GetParam());
+    c->set_wait_mode(mode);
+    std::thread closer([&c = c] { c->Close(); });
+    Bytes buffer(1);
+    EXPECT_THAT(c->Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()), StatusIs(absl::StatusCode::kCancelled));
+    closer.join();
+  }
+}
+
+TEST_P(PipeConformance, LeavesNothingBehind) {
+  const World before = World::Now();
+  {
+    auto [a, b] = MakePair(GetParam());
+    const Fd file = FileWith("unread");
+    const FdView view = file;
+    ASSERT_OK(a->Send(MakeMessage(10, 1), absl::MakeConstSpan(&view, 1)));
+  }
+  EXPECT_EQ(World::Now(), before);
+}
+
+TEST_P(PipeConformance, APeerThatExitsIsHeardOut) {
+  Peer peer = StartPeer(GetParam());
+  peer.child.Tell("exit");
+  ASSERT_EQ(peer.child.Wait(), 0);
+  ExpectThreeMessages(*peer.pipe);
+  EXPECT_THAT(ReceiveMessage(*peer.pipe), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_P(PipeConformance, APeerThatIsKilledIsHeardOut) {
+  for (const WaitMode mode : {WaitMode::kAdaptive, WaitMode::kSpin, WaitMode::kSleep}) {
+    Peer peer = StartPeer(GetParam());
+    peer.pipe->set_wait_mode(mode);
+    peer.child.Kill();
+    ExpectThreeMessages(*peer.pipe);
+    const absl::StatusOr<Bytes> end = ReceiveMessage(*peer.pipe);
+    EXPECT_THAT(end, StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_EQ(ReasonOf(end.status()), Reason::kGone);
+    EXPECT_THAT(peer.pipe->Send(MakeMessage(1, 1)), StatusIs(absl::StatusCode::kUnavailable));
+  }
+}
+
+TEST_P(PipeConformance, AKillEndsAWait) {
+  Peer peer = StartPeer(GetParam());
+  peer.pipe->set_wait_mode(WaitMode::kSleep);
+  ExpectThreeMessages(*peer.pipe);
+  std::thread killer([&] { peer.child.Kill(); });
+  EXPECT_THAT(ReceiveMessage(*peer.pipe), StatusIs(absl::StatusCode::kUnavailable));
+  killer.join();
+}
+
+TEST_P(PipeConformance, AStoppedPeerFillsUpAndResumes) {
+  Peer peer = StartPeer(GetParam());
+  peer.child.Stop();
+  const uint32_t sent = Fill(*peer.pipe, 1000);
+  EXPECT_GT(sent, 0u);
+  EXPECT_THAT(peer.pipe->Send(MakeMessage(1000, 0), {}, absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  peer.child.Continue();
+  peer.child.Tell("close");
+  EXPECT_EQ(peer.child.Wait(), 0);
+  ExpectThreeMessages(*peer.pipe);
+}
+
+// Two threads that exchange messages of random sizes through every wait mode; a lost wake-up would hang it.
+TEST_P(PipeConformance, CarriesManyMessagesBetweenThreads) {
+  for (const WaitMode mode : {WaitMode::kAdaptive, WaitMode::kSleep}) {
+    auto [a, b] = MakePair(GetParam());
+    a->set_wait_mode(mode);
+    b->set_wait_mode(mode);
+    constexpr uint32_t kMessages = 3000;
+    const auto size_of = [limit = a->max_message_bytes()](uint32_t i) {
+      std::minstd_rand random(i + 1);
+      return random() % 64 == 0 ? random() % (limit + 1) : random() % 300;
+    };
+    std::thread sender([&, &a = a] {
+      for (uint32_t i = 0; i < kMessages; ++i) {
+        ASSERT_THAT(a->Send(MakeMessage(size_of(i), i), {}, TimeLimit()), IsOk());
+        if (i % 100 == 99) {
+          ASSERT_THAT(ReceiveMessage(*a), IsOkAndHolds(MakeMessage(1, i)));
+        }
+      }
+    });
+    for (uint32_t i = 0; i < kMessages; ++i) {
+      ASSERT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(size_of(i), i)));
+      if (i % 100 == 99) {
+        ASSERT_OK(b->Send(MakeMessage(1, i), {}, TimeLimit()));
+      }
+    }
+    sender.join();
+  }
+}
+
+}  // namespace
+
+int SetPeerPipe(absl::StatusOr<std::unique_ptr<Pipe>> (*from_socket)(Fd socket)) {
+  peer_pipe = from_socket;
+  return 0;
+}
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc

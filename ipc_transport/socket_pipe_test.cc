@@ -1,0 +1,87 @@
+#include "ipc_transport/socket_pipe.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/pipe_conformance.h"
+#include "ipc_util/testing/status_matchers.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace {
+
+using testing::IsOk;
+using testing::StatusIs;
+
+absl::StatusOr<testing::PipePair> MakePair() {
+  auto pair = SocketPipe::CreatePair();
+  if (!pair.ok()) return pair.status();
+  return testing::PipePair(std::move(pair->first), std::move(pair->second));
+}
+
+absl::StatusOr<std::unique_ptr<Pipe>> MakeFromSocket(Fd socket) { return SocketPipe::FromSocket(std::move(socket)); }
+
+// What `frame` makes of a pipe that receives it.
+absl::Status ReceiveFrame(const std::vector<uint8_t>& frame, size_t descriptors = 0) {
+  int sockets[2];
+  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+  const Fd stranger(sockets[1]);
+  auto pipe = SocketPipe::FromSocket(Fd(sockets[0]), {.max_message_bytes = 100});
+  EXPECT_THAT(pipe, IsOk());
+  const Blob part(reinterpret_cast<const std::byte*>(frame.data()), frame.size());
+  EXPECT_THAT(internal::SendPacket(stranger, absl::MakeConstSpan(&part, 1), std::vector<FdView>(descriptors, stranger)),
+              IsOk());
+  std::vector<std::byte> buffer(100);
+  return (*pipe)->TryReceive(absl::MakeSpan(buffer), nullptr).status();
+}
+
+// M2, M3, M5, D1: version, type, descriptors, reserved, four bytes of length.
+TEST(SocketFrameTest, OnlyHonestFramesPass) {
+  EXPECT_THAT(ReceiveFrame({1, 1, 0, 0, 2, 0, 0, 0, 'h', 'i'}), IsOk());
+  EXPECT_THAT(ReceiveFrame({2, 1, 0, 0, 0, 0, 0, 0}), StatusIs(absl::StatusCode::kFailedPrecondition));
+  const std::vector<std::vector<uint8_t>> dishonest = {
+      {1},                                        // Cut short.
+      {1, 1, 0, 0, 0, 0, 0},                      // The same.
+      {1, 0, 0, 0, 0, 0, 0, 0},                   // No such type.
+      {1, 4, 0, 0, 0, 0, 0, 0},                   // The same.
+      {1, 1, 0, 1, 0, 0, 0, 0},                   // Reserved byte.
+      {1, 1, 0, 0, 1, 0, 0, 0},                   // Longer than what came.
+      {1, 1, 0, 0, 1, 0, 0, 0, 'h', 'i'},         // Shorter.
+      {1, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 'h'},  // Enormous.
+      {1, 1, 1, 0, 0, 0, 0, 0},                   // A descriptor that did not come.
+      {1, 2, 0, 0, 1, 0, 0, 0, 'x'},              // A finish with a payload.
+      {1, 3, 0, 0, 1, 0, 0, 0, 'x'},              // A goodbye with a payload.
+  };
+  for (const std::vector<uint8_t>& frame : dishonest) {
+    EXPECT_THAT(ReceiveFrame(frame), StatusIs(absl::StatusCode::kDataLoss)) << ::testing::PrintToString(frame);
+  }
+  std::vector<uint8_t> too_long = {1, 1, 0, 0, 101, 0, 0, 0};
+  too_long.resize(8 + 101);
+  EXPECT_THAT(ReceiveFrame(too_long), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(ReceiveFrame({1, 1, 0, 0, 0, 0, 0, 0}, 1), StatusIs(absl::StatusCode::kDataLoss));    // Unannounced.
+  EXPECT_THAT(ReceiveFrame({1, 1, 17, 0, 0, 0, 0, 0}, 17), StatusIs(absl::StatusCode::kDataLoss));  // Too many.
+}
+
+TEST(SocketPipeTest, RefusesBadOptions) {
+  for (const size_t bytes : {size_t{0}, size_t{128} * 1024 + 1}) {
+    EXPECT_THAT(SocketPipe::CreatePair({.max_message_bytes = bytes}), StatusIs(absl::StatusCode::kInvalidArgument));
+  }
+}
+
+TEST(SocketPipeTest, RefusesAStreamSocket) {
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+  const Fd other(sockets[1]);
+  EXPECT_THAT(SocketPipe::FromSocket(Fd(sockets[0])), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace sluice_0
+}  // namespace ipc
+
+SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Socket, {.create_pair = &ipc::MakePair, .from_socket = &ipc::MakeFromSocket});
