@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "absl/base/optimization.h"
+#include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_transport/internal/ring_handshake.h"
@@ -27,31 +29,19 @@ using internal::Spinner;
 
 // A user who only polls learns of the peer's death by every so many looks in vain.
 constexpr uint32_t kPollsPerPump = 1024;
-constexpr uint32_t kSpinsPerClock = 16;
-constexpr uint32_t kSpinsPerPump = 4096;
 
-// Spins until `ready()` or the limit; true when it was ready. The clock is not looked at before the first few spins.
-template <typename Ready>
-bool Spin(Link& link, Deadline limit, Ready ready) {
-  for (uint32_t spins = 1;; ++spins) {
-    if (ready()) return true;
-    internal::CpuRelax();
-    if (spins % kSpinsPerPump == 0) link.Pump();
-    if (spins % kSpinsPerClock == 0 && limit.HasPassed()) return false;
-  }
-}
+// How long a sender leaves a busy reader alone, before it asks for room for each record.
+constexpr absl::Duration kPatience = absl::Microseconds(50);
+
+// How often a sender looks again for room in the link, which no event tells.
+constexpr absl::Duration kFullLinkTick = absl::Milliseconds(1);
 
 // Spins as `mode` allows, then sleeps until `ready()`. `begin_sleep` tells the peer, `end_sleep` takes that back.
 template <typename Ready, typename BeginSleep, typename EndSleep>
 absl::Status WaitUntil(Link& link, Spinner& spinner, WaitMode mode, Deadline deadline, Ready ready,
                        BeginSleep begin_sleep, EndSleep end_sleep) {
   if (ready()) return absl::OkStatus();
-  const Deadline limit = spinner.Limit(mode, deadline);
-  if (Spin(link, limit, ready)) {
-    spinner.Won();
-    return absl::OkStatus();
-  }
-  spinner.Lost();
+  if (spinner.Spin(mode, deadline, ready, [&] { link.Pump(); })) return absl::OkStatus();
   absl::Status status;
   while (status.ok()) {
     const uint64_t ticket = link.Ticket();
@@ -59,8 +49,7 @@ absl::Status WaitUntil(Link& link, Spinner& spinner, WaitMode mode, Deadline dea
     const bool is_ready = ready();
     if (!is_ready) status = link.Wait(ticket, deadline);
     end_sleep();
-    if (is_ready) break;
-    if (ready()) return absl::OkStatus();
+    if (is_ready || ready()) return absl::OkStatus();
   }
   return status;
 }
@@ -151,10 +140,10 @@ absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::
   if (HasEnded()) return EndStatus();
   if (state_->finished) return absl::FailedPreconditionError("this side has finished sending");
   absl::StatusOr<bool> sent = state_->sender.TrySend(parts, bytes, descriptors);
-  if (sent.ok() && !*sent) {
-    state_->parts.link->Pump();
-    if (HasEnded()) return EndStatus();
-  }
+  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) return sent;
+  state_->parts.link->Pump();
+  // A call that the peer's end made fail reports the end; a bad argument stays one.
+  if (HasEnded() && !absl::IsInvalidArgument(sent.status())) return EndStatus();
   return sent;
 }
 
@@ -172,9 +161,21 @@ absl::StatusOr<std::optional<size_t>> RingPipe::TryReceive(absl::Span<std::byte>
 
 absl::Status RingPipe::WaitToSend(Deadline deadline) {
   internal::RingSender& sender = state_->sender;
+  Link& link = *state_->parts.link;
+  if (sender.link_was_full()) {
+    const absl::Status status = link.Wait(link.Ticket(), Earlier(deadline, kFullLinkTick));
+    return deadline.HasPassed() ? status : absl::OkStatus();
+  }
+  // A wish makes the reader publish every record, which slows a stream down: it publishes every quarter ring by itself.
+  sender.Wish(internal::RoomWish::kNone);
+  if (state_->send_spinner.Spin(
+          wait_mode(), Earlier(deadline, kPatience), [&] { return sender.HasAmpleRoom() || HasEnded(); }, [] {})) {
+    return absl::OkStatus();
+  }
+  sender.Wish(internal::RoomWish::kWanted);
   return WaitUntil(
-      *state_->parts.link, state_->send_spinner, wait_mode(), deadline, [&] { return sender.HasRoom() || HasEnded(); },
-      [&] { sender.WantRoom(); }, [] {});
+      link, state_->send_spinner, wait_mode(), deadline, [&] { return sender.HasRoom() || HasEnded(); },
+      [&] { sender.Wish(internal::RoomWish::kAsleep); }, [] {});
 }
 
 absl::Status RingPipe::WaitToReceive(Deadline deadline) {

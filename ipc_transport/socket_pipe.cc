@@ -13,7 +13,6 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
-#include "ipc_transport/internal/spinner.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -164,13 +163,14 @@ absl::StatusOr<std::optional<size_t>> SocketPipe::DeliverPending(absl::Span<std:
   return bytes;
 }
 
-absl::Status SocketPipe::WaitFor(short event, Deadline deadline) {
+absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, Deadline deadline) {
   pollfd poll = {.fd = socket_.get(), .events = event, .revents = 0};
-  timespec storage;
-  if (wait_mode() == WaitMode::kSpin) {
+  const auto is_ready = [&] {
     const timespec now = {};
-    while (os::Poll(&poll, 1, &now) == 0 && !deadline.HasPassed()) internal::CpuRelax();
-  } else {
+    return os::Poll(&poll, 1, &now) != 0;
+  };
+  if (!spinner.Spin(wait_mode(), deadline, is_ready, [] {})) {
+    timespec storage;
     os::Poll(&poll, 1, deadline.ToPollTimeout(&storage));
   }
   // An error or hang-up is worth an attempt too: it reports the end. So is an interrupted wait.
@@ -178,11 +178,11 @@ absl::Status SocketPipe::WaitFor(short event, Deadline deadline) {
   return absl::DeadlineExceededError("nothing came from the peer in time");
 }
 
-absl::Status SocketPipe::WaitToSend(Deadline deadline) { return WaitFor(POLLOUT, deadline); }
+absl::Status SocketPipe::WaitToSend(Deadline deadline) { return WaitFor(POLLOUT, send_spinner_, deadline); }
 
 absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
   if (pending_.has_value() || !receive_end_.ok()) return absl::OkStatus();
-  return WaitFor(POLLIN, deadline);
+  return WaitFor(POLLIN, receive_spinner_, deadline);
 }
 
 absl::Status SocketPipe::FinishSending() {

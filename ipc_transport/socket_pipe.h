@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "ipc_transport/internal/spinner.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -58,7 +59,7 @@ class SocketPipe final : public Pipe {
   SocketPipe(Fd socket, size_t max_message_bytes);
 
   absl::StatusOr<std::optional<size_t>> DeliverPending(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
-  absl::Status WaitFor(short event, Deadline deadline);
+  absl::Status WaitFor(short event, internal::Spinner& spinner, Deadline deadline);
 
   const Fd socket_;
   const size_t max_message_bytes_;
@@ -67,11 +68,13 @@ class SocketPipe final : public Pipe {
 
   // The sending thread's.
   bool finished_ = false;
+  internal::Spinner send_spinner_;
 
   // The receiving thread's.
   std::vector<std::byte> overflow_;  // Takes what a user's buffer has no room for.
   std::optional<Pending> pending_;
   absl::Status receive_end_;  // Why nothing more can be received.
+  internal::Spinner receive_spinner_;
 };
 
 }  // namespace sluice_0

@@ -38,9 +38,9 @@ struct LaneControl {
 
 // The low two bits of a room wish; those above count, so that no two wishes are equal.
 enum class RoomWish : uint32_t {
-  kNone = 0,      // The reader publishes its position every quarter ring, and when it has read everything.
-  kWanted = 1,    // It publishes its position after every record.
-  kAsleep = 3,    // As `kWanted`, and rings the doorbell once.
+  kNone = 0,    // The reader publishes its position every quarter ring, and when it has read everything.
+  kWanted = 1,  // It publishes its position after every record.
+  kAsleep = 3,  // As `kWanted`, and rings the doorbell once.
 };
 inline constexpr uint32_t kRoomWantedBit = 1;
 inline constexpr uint32_t kRoomAsleepBit = 2;
@@ -78,8 +78,8 @@ constexpr size_t RecordBytes(size_t payload) {
   return (kCommitBytes + payload + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
 }
 
-// The largest payload, of a pipe with rings of these sizes. A quarter of the smaller ring: with the padding at the end, a
-// record fits whenever half of a ring is free.
+// The largest payload, of a pipe with rings of these sizes. A quarter of the smaller ring: with the padding at the end,
+// a record fits whenever half of a ring is free.
 constexpr size_t MaxRecordPayload(size_t ring_bytes, size_t other_ring_bytes) {
   return std::min(ring_bytes, other_ring_bytes) / 4 - kCommitBytes;
 }

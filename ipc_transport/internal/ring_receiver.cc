@@ -46,18 +46,15 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::b
   uint64_t bits = Poll(std::memory_order_acquire);  // Pairs with the commit in RingSender::TrySend.
   if (bits == 0) return Empty();
   size_t offset = position_ & (peer_.ring.size() - 1);
-  if (DecodeCommitWord(bits).kind == RecordKind::kSkip) {
-    if (offset == 0) return Broken("a skip record at the start", bits);
+  if (bits == Encode({.kind = RecordKind::kSkip}) && offset != 0) {
     Release(peer_.ring.size() - offset);
     offset = 0;
     bits = Poll(std::memory_order_acquire);  // As above: the skip came before it.
     if (bits == 0) return Empty();
   }
   const std::optional<Record> record = Validate(DecodeCommitWord(bits), max_payload_, peer_.ring.size() - offset);
-  if (!record.has_value()) return Broken("a record", bits);
-  if (record->payload_bytes > buffer.size()) {
-    return BufferTooSmall(record->payload_bytes, buffer.size());
-  }
+  if (!record.has_value()) return Broken(bits);
+  if (record->payload_bytes > buffer.size()) return BufferTooSmall(record->payload_bytes, buffer.size());
   if (record->descriptors != 0) {
     absl::StatusOr<std::vector<Fd>> taken = link_.TakeDescriptors(channel_, position_, record->descriptors);
     if (!taken.ok()) return broken_ = taken.status();
@@ -82,9 +79,9 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::Empty() {
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<size_t>> RingReceiver::Broken(absl::string_view what, uint64_t bits) {
+absl::StatusOr<std::optional<size_t>> RingReceiver::Broken(uint64_t bits) {
   const CommitWord word = DecodeCommitWord(bits);
-  return broken_ = absl::DataLossError(absl::StrCat("the peer wrote ", what, " that cannot be: ", word.bytes,
+  return broken_ = absl::DataLossError(absl::StrCat("the peer wrote a record that cannot be: ", word.bytes,
                                                     " bytes, kind ", static_cast<int>(word.kind), ", ",
                                                     static_cast<int>(word.descriptors), " descriptors, at position ",
                                                     position_, " of a ring of ", peer_.ring.size(), " bytes"));

@@ -40,7 +40,7 @@ class RingReceiver {
 
  private:
   absl::StatusOr<std::optional<size_t>> Empty();
-  absl::StatusOr<std::optional<size_t>> Broken(absl::string_view what, uint64_t bits);
+  absl::StatusOr<std::optional<size_t>> Broken(uint64_t bits);
   // The commit word at `position_`.
   uint64_t Poll(std::memory_order order) const;
   void Release(size_t bytes);

@@ -112,9 +112,7 @@ bool RingSender::HasRoom() {
   return Fits(needed_descriptors_) || !ReadPosition().ok() || Fits(needed_descriptors_);
 }
 
-bool RingSender::HasAmpleRoom() {
-  return HasRoom() && FreeBytes() >= own_.ring.size() / 4;
-}
+bool RingSender::HasAmpleRoom() { return HasRoom() && FreeBytes() >= own_.ring.size() / 4; }
 
 void RingSender::Wish(RoomWish wish) {
   wish_ = wish;
@@ -123,8 +121,7 @@ void RingSender::Wish(RoomWish wish) {
   const uint32_t after = (before & ~(kStep - 1)) + kStep + static_cast<uint32_t>(wish);
   // Ordered before the next look at the read position; pairs with RingReceiver::PublishPosition. A withdrawn wish needs
   // no order: a late reader rings in vain.
-  own_.control.room_wish.store(after,
-                               wish == RoomWish::kNone ? std::memory_order_relaxed : std::memory_order_seq_cst);
+  own_.control.room_wish.store(after, wish == RoomWish::kNone ? std::memory_order_relaxed : std::memory_order_seq_cst);
 }
 
 void RingSender::Finish() {

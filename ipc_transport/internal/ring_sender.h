@@ -74,11 +74,11 @@ class RingSender {
 
   const size_t max_payload_;
 
-  uint64_t position_ = 0;                  // Where the next record goes.
-  uint64_t read_position_ = 0;             // The peer's, as last read.
-  size_t needed_ = 2 * kRecordAlignment;   // By the record that was last tried: itself, and the line after it.
-  size_t needed_descriptors_ = 0;          // The same.
-  RoomWish wish_ = RoomWish::kNone;        // As published.
+  uint64_t position_ = 0;                 // Where the next record goes.
+  uint64_t read_position_ = 0;            // The peer's, as last read.
+  size_t needed_ = 2 * kRecordAlignment;  // By the record that was last tried: itself, and the line after it.
+  size_t needed_descriptors_ = 0;         // The same.
+  RoomWish wish_ = RoomWish::kNone;       // As published.
   bool link_was_full_ = false;
   uint32_t rung_for_ = 0;  // The receiver's last sleep that was ended by a doorbell.
   std::deque<DescriptorsInFlight> in_flight_;

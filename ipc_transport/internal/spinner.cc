@@ -9,29 +9,34 @@ inline namespace sluice_0 {
 namespace internal {
 
 bool CanSpin() {
-  static const bool can_spin = [] {
-    cpu_set_t allowed;
-    return sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) > 1;
-  }();
-  return can_spin;
+  cpu_set_t allowed;
+  return sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) > 1;
 }
 
-Deadline Spinner::Limit(WaitMode mode, Deadline deadline) const {
+bool Spinner::MaySpin(WaitMode mode) {
   switch (mode) {
     case WaitMode::kSpin:
-      return deadline;
-    case WaitMode::kAdaptive:
-      if (CanSpin()) return Earlier(deadline, Deadline(budget_));
-      break;
+      return true;
     case WaitMode::kSleep:
+      return false;
+    case WaitMode::kAdaptive:
       break;
   }
-  return Deadline::Passed();
+  if (!can_spin_)
+    can_spin_ = CanSpin();  // The thread may have been moved since; before a sleep the look costs nothing.
+  return can_spin_;
 }
 
-void Spinner::Won() { budget_ = std::min(budget_ * 2, MaxBudget()); }
+bool Spinner::Won() {
+  budget_ = std::min(budget_ * 2, MaxBudget());
+  return true;
+}
 
-void Spinner::Lost() { budget_ = std::max(budget_ / 2, MinBudget()); }
+bool Spinner::Lost() {
+  budget_ = std::max(budget_ / 2, MinBudget());
+  can_spin_ = CanSpin();
+  return false;
+}
 
 }  // namespace internal
 }  // namespace sluice_0

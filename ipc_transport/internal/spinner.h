@@ -3,6 +3,8 @@
 #ifndef SLUICE_IPC_TRANSPORT_INTERNAL_SPINNER_H_
 #define SLUICE_IPC_TRANSPORT_INTERNAL_SPINNER_H_
 
+#include <cstdint>
+
 #include "absl/time/time.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
@@ -18,27 +20,50 @@ inline void CpuRelax() {
 #endif
 }
 
+// Whether the calling thread may run on more than one processor; if not, spinning only keeps the peer from running.
+bool CanSpin();
+
 // One per waiting thread's pipe direction.
 class Spinner {
  public:
-  // How long a wait in `mode` may spin: the learnt budget, not at all, or until the deadline.
-  Deadline Limit(WaitMode mode, Deadline deadline) const;
+  // Spins until `ready()`: as long as it has paid lately (kAdaptive), until the deadline (kSpin), or not at all
+  // (kSleep). Calls `idle()` every so many spins. True: it is ready.
+  template <typename Ready, typename Idle>
+  bool Spin(WaitMode mode, Deadline deadline, Ready ready, Idle idle) {
+    if (!MaySpin(mode)) return false;
+    // What comes at once needs no clock.
+    for (uint32_t spins = 0; spins < kSpinsPerClock; ++spins) {
+      if (ready()) return Won();
+      CpuRelax();
+    }
+    const Deadline limit = mode == WaitMode::kSpin ? deadline : Earlier(deadline, Deadline(budget_));
+    for (uint32_t spins = 1; !limit.HasPassed(); ++spins) {
+      for (uint32_t i = 0; i < kSpinsPerClock; ++i) {
+        if (ready()) return Won();
+        CpuRelax();
+      }
+      if (spins % kClocksPerIdle == 0) idle();
+    }
+    return Lost();
+  }
 
-  // What the spin of a `kAdaptive` wait came to.
-  void Won();
-  void Lost();
-
+  // How long the next `kAdaptive` wait spins.
   absl::Duration budget() const { return budget_; }
 
   static constexpr absl::Duration MaxBudget() { return absl::Microseconds(50); }
   static constexpr absl::Duration MinBudget() { return absl::Microseconds(1); }
 
  private:
-  absl::Duration budget_ = MaxBudget();
-};
+  static constexpr uint32_t kSpinsPerClock = 16;
+  static constexpr uint32_t kClocksPerIdle = 256;
 
-// Whether this process may run on more than one processor; if not, spinning only keeps the peer from running.
-bool CanSpin();
+  bool MaySpin(WaitMode mode);
+  bool Won();
+  bool Lost();
+
+  absl::Duration budget_ = MaxBudget();
+  bool can_spin_ = CanSpin();
+};
 
 }  // namespace internal
 }  // namespace sluice_0
