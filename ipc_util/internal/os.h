@@ -5,6 +5,7 @@
 #ifndef SLUICE_IPC_UTIL_INTERNAL_OS_H_
 #define SLUICE_IPC_UTIL_INTERNAL_OS_H_
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>

@@ -1,0 +1,102 @@
+#include "ipc_session/internal/client_login.h"
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_session/internal/frame_socket.h"
+#include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/identity.h"
+#include "ipc_session/internal/listening_socket.h"
+#include "ipc_session/internal/login_half.h"
+#include "ipc_session/internal/run_folder.h"
+#include "ipc_util/credentials.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/pid_fd.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// The server behind a connection, once it has proven to be the universe's.
+struct CheckedServer {
+  Fd socket;
+  PidFd process;
+  Credentials credentials;
+};
+
+absl::StatusOr<CheckedServer> ConnectAndCheck(const Identity& server, const std::string& path,
+                                              const SessionOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(Fd socket, ConnectTo(path, options.deadline));
+  os::Point("session.connected");
+  SLUICE_ASSIGN_OR_RETURN(const Credentials credentials, PeerCredentials(socket));
+  SLUICE_RETURN_IF_ERROR(CheckUser(server, credentials));
+  SLUICE_ASSIGN_OR_RETURN(PidFd process, PidFd::OfPeer(socket));
+  SLUICE_RETURN_IF_ERROR(CheckExecutable(server, credentials, process, options.executable_policy));
+  return CheckedServer{.socket = std::move(socket), .process = std::move(process), .credentials = credentials};
+}
+
+// The welcome, if that is what came.
+absl::StatusOr<Welcome> CheckAnswer(const ReceivedFrame& frame, const SideTerms& own) {
+  SLUICE_ASSIGN_OR_RETURN(auto answer, DecodeAnswer(frame.packet));
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) {
+    return WithReason(absl::Status(refusal->code, absl::StrCat("refused: ", refusal->text)), refusal->reason);
+  }
+  Welcome& welcome = std::get<Welcome>(answer);
+  if (welcome.terms.kind != own.kind || welcome.terms.channels < own.channels) {
+    return absl::DataLossError("the server's welcome does not fit the hello");
+  }
+  return std::move(welcome);
+}
+
+absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedServer server, const Identity& identity,
+                                                   const SessionOptions& options, const SessionMemoryFactory* factory) {
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kClient, options, factory));
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(options));
+  const Hello hello = {
+      .client_app = std::string(client.name), .server_app = identity.name, .terms = std::move(outgoing.terms)};
+  SLUICE_RETURN_IF_ERROR(SendFrame(server.socket, Encode(hello), outgoing.descriptors));
+  os::Point("session.hello.sent");
+
+  SLUICE_ASSIGN_OR_RETURN(ReceivedFrame frame, ReceiveFrame(server.socket, server.process, options.deadline));
+  os::Point("session.welcome.received");
+  SLUICE_ASSIGN_OR_RETURN(Welcome welcome, CheckAnswer(frame, hello.terms));
+  half.AgreeOn(welcome.terms.channels);
+  SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(welcome.terms), std::move(frame.descriptors)));
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
+                          std::move(half).Open(std::move(server.socket), std::move(server.process),
+                                               {.app = identity.name, .credentials = server.credentials}));
+  SLUICE_RETURN_IF_ERROR(SendFrame(core->socket(), EncodeReady()));
+  os::Point("session.ready.sent");
+  return core;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<SessionCore>> LogIn(const App& client, const ServerApp& server,
+                                                   const SessionOptions& options, const SessionMemoryFactory* factory) {
+  SLUICE_RETURN_IF_ERROR(Validate(client));
+  SLUICE_RETURN_IF_ERROR(Validate(server));
+  SLUICE_RETURN_IF_ERROR(Validate(options));
+  const Identity identity(server.app);
+  const std::string folder_path = RunFolderPath(options.run_folder, identity.uid);
+  SLUICE_ASSIGN_OR_RETURN(const std::string path, SocketPath(folder_path, identity.name));
+  const auto login = [&]() -> absl::StatusOr<std::shared_ptr<SessionCore>> {
+    SLUICE_RETURN_IF_ERROR(OpenRunFolder(folder_path, identity.uid).status());
+    SLUICE_ASSIGN_OR_RETURN(CheckedServer checked, ConnectAndCheck(identity, path, options));
+    return Shake(client, std::move(checked), identity, options, factory);
+  };
+  absl::StatusOr<std::shared_ptr<SessionCore>> core = login();
+  if (!core.ok()) {
+    return WithContext(core.status(), absl::StrCat("connect app ", client.name, " to server ", identity.name));
+  }
+  return core;
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,42 @@
+// A login's socket: whole frames with their descriptors.
+
+#ifndef SLUICE_IPC_SESSION_INTERNAL_FRAME_SOCKET_H_
+#define SLUICE_IPC_SESSION_INTERNAL_FRAME_SOCKET_H_
+
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+struct ReceivedFrame {
+  std::vector<std::byte> packet;
+  std::vector<Fd> descriptors;
+};
+
+// Never waits: a login sends fewer frames than a fresh socket holds. UNAVAILABLE: the peer has gone.
+// RESOURCE_EXHAUSTED: no room all the same, as too many descriptors are on their way.
+absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors = {});
+
+// Never waits; nullopt: nothing is there. UNAVAILABLE (kGone): the peer has gone. DATA_LOSS: larger than any frame.
+// RESOURCE_EXHAUSTED: no room for its descriptors.
+absl::StatusOr<std::optional<ReceivedFrame>> TryReceiveFrame(FdView socket);
+
+// Waits for one; sees the end of `process` too. DEADLINE_EXCEEDED: none came.
+absl::StatusOr<ReceivedFrame> ReceiveFrame(FdView socket, const PidFd& process, Deadline deadline);
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SESSION_INTERNAL_FRAME_SOCKET_H_

@@ -1,0 +1,293 @@
+#include "ipc_session/internal/frames.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "ipc_session/apps.h"
+#include "ipc_session/internal/limits.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+constexpr uint32_t kMagic = 0x63756c53;  // "Sluc".
+constexpr size_t kNameBytes = 32;
+
+enum class FrameType : uint16_t { kHello = 1, kWelcome = 2, kRefusal = 3, kReady = 4 };
+
+struct Header {
+  uint32_t magic;
+  uint32_t length;  // Of the packet.
+  FrameType type;
+  uint16_t version;  // Of the layout; a hello is laid out in the oldest version that it offers.
+};
+
+struct VersionRange {
+  uint16_t oldest;
+  uint16_t newest;
+};
+
+struct TermsBody {
+  uint8_t kind;
+  uint8_t regions;
+  uint16_t reserved = 0;
+  uint32_t channels;
+  uint32_t metadata_bytes;
+  uint32_t reserved_too = 0;
+  OutboxLayout outbox;
+  std::array<uint64_t, SessionMemory::kMaxRegions> region_bytes = {};
+};
+
+struct HelloBody {
+  VersionRange versions;
+  uint32_t reserved = 0;
+  std::array<char, kNameBytes> client_app;
+  std::array<char, kNameBytes> server_app;
+  TermsBody terms;
+};
+
+struct WelcomeBody {
+  TermsBody terms;
+};
+
+// Numbers of its own, so that neither abseil's nor the enum's may move.
+enum class RefusalCode : uint16_t {
+  kPermissionDenied = 1,
+  kFailedPrecondition = 2,
+  kResourceExhausted = 3,
+  kDataLoss = 4,
+  kDeadlineExceeded = 5,
+  kUnavailable = 6,
+};
+enum class RefusalReason : uint16_t {
+  kNone = 0,
+  kNotListed = 1,
+  kWrongUser = 2,
+  kWrongExecutable = 3,
+  kWrongKind = 4,
+  kWrongVersion = 5,
+  kLimit = 6,
+};
+
+struct RefusalBody {
+  RefusalCode code;
+  RefusalReason reason;
+  uint32_t text_bytes;
+  std::array<char, Refusal::kMaxTextBytes> text = {};
+};
+
+static_assert(std::is_trivially_copyable_v<OutboxLayout>);
+static_assert(sizeof(Header) == 12 && sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 88);
+static_assert(sizeof(HelloBody) == 160 && sizeof(WelcomeBody) == 88 && sizeof(RefusalBody) == 136);
+static_assert(sizeof(Header) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
+
+constexpr std::pair<RefusalCode, absl::StatusCode> kCodes[] = {
+    {RefusalCode::kPermissionDenied, absl::StatusCode::kPermissionDenied},
+    {RefusalCode::kFailedPrecondition, absl::StatusCode::kFailedPrecondition},
+    {RefusalCode::kResourceExhausted, absl::StatusCode::kResourceExhausted},
+    {RefusalCode::kDataLoss, absl::StatusCode::kDataLoss},
+    {RefusalCode::kDeadlineExceeded, absl::StatusCode::kDeadlineExceeded},
+    {RefusalCode::kUnavailable, absl::StatusCode::kUnavailable},
+};
+constexpr std::pair<RefusalReason, Reason> kReasons[] = {
+    {RefusalReason::kNone, Reason::kNone},           {RefusalReason::kNotListed, Reason::kNotListed},
+    {RefusalReason::kWrongUser, Reason::kWrongUser}, {RefusalReason::kWrongExecutable, Reason::kWrongExecutable},
+    {RefusalReason::kWrongKind, Reason::kWrongKind}, {RefusalReason::kWrongVersion, Reason::kWrongVersion},
+    {RefusalReason::kLimit, Reason::kLimit},
+};
+
+absl::Status Malformed(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("the peer does not speak the session protocol: ", what));
+}
+
+template <typename T>
+void Append(const T& value, std::string* packet) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  packet->append(reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+template <typename Body>
+std::string Frame(FrameType type, const Body& body, absl::string_view tail = "") {
+  std::string packet;
+  Append(Header{.magic = kMagic,
+                .length = static_cast<uint32_t>(sizeof(Header) + sizeof(Body) + tail.size()),
+                .type = type,
+                .version = kOldestVersion},
+         &packet);
+  Append(body, &packet);
+  packet.append(tail.data(), tail.size());
+  return packet;
+}
+
+// Takes a `T` from the front of `rest`; false: it is shorter.
+template <typename T>
+bool Take(absl::Span<const std::byte>* rest, T* value) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  if (rest->size() < sizeof(T)) return false;
+  std::memcpy(value, rest->data(), sizeof(T));
+  rest->remove_prefix(sizeof(T));
+  return true;
+}
+
+// Leaves the body in `rest`.
+absl::StatusOr<Header> TakeHeader(absl::Span<const std::byte>* rest) {
+  const size_t length = rest->size();
+  Header header;
+  if (!Take(rest, &header)) return Malformed("a packet is shorter than a header");
+  if (header.magic != kMagic) return Malformed("a packet has another magic number");
+  if (header.length != length) return Malformed("a frame's length is not its packet's");
+  return header;
+}
+
+absl::Status CheckVersion(const Header& header) {
+  if (header.version == kOldestVersion) return absl::OkStatus();
+  return Malformed(absl::StrCat("a frame has version ", header.version, ", which was not agreed"));
+}
+
+TermsBody ToBody(const SideTerms& terms) {
+  TermsBody body = {.kind = static_cast<uint8_t>(terms.kind),
+                    .regions = static_cast<uint8_t>(terms.region_bytes.size()),
+                    .channels = terms.channels,
+                    .metadata_bytes = static_cast<uint32_t>(terms.metadata.size()),
+                    .outbox = terms.outbox};
+  absl::c_copy(terms.region_bytes, body.region_bytes.begin());
+  return body;
+}
+
+absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::byte> metadata) {
+  if (body.kind > static_cast<uint8_t>(MemoryKind::kJemalloc)) return Malformed("an unknown kind of memory");
+  if (body.regions > SessionMemory::kMaxRegions) return Malformed("too many regions");
+  if (body.channels > static_cast<uint32_t>(kMaxChannels)) return Malformed("too many channels");
+  if (body.reserved != 0 || body.reserved_too != 0) return Malformed("a reserved field is in use");
+  if (body.metadata_bytes > kMaxMetadataBytes || body.metadata_bytes != metadata.size()) {
+    return Malformed("the metadata's size is wrong");
+  }
+  SLUICE_RETURN_IF_ERROR(Validate(body.outbox));
+  if (body.outbox.lanes < body.channels) return Malformed("more channels than lanes");
+  return SideTerms{
+      .kind = static_cast<MemoryKind>(body.kind),
+      .channels = body.channels,
+      .outbox = body.outbox,
+      .region_bytes = {body.region_bytes.begin(), body.region_bytes.begin() + body.regions},
+      .metadata = std::string(reinterpret_cast<const char*>(metadata.data()), metadata.size()),
+  };
+}
+
+std::array<char, kNameBytes> ToNameField(const std::string& name) {
+  std::array<char, kNameBytes> field = {};
+  std::copy_n(name.begin(), std::min(name.size(), field.size()), field.begin());
+  return field;
+}
+
+// A name and nothing but zeros behind it.
+absl::StatusOr<std::string> FromNameField(const std::array<char, kNameBytes>& field) {
+  const auto end = absl::c_find(field, '\0');
+  std::string name(field.begin(), end);
+  const bool zeros = std::all_of(end, field.end(), [](char c) { return c == '\0'; });
+  if (!zeros || !Validate(App{.name = name}).ok()) return Malformed("an app's name cannot be");
+  return name;
+}
+
+absl::StatusOr<Refusal> FromBody(const RefusalBody& body) {
+  const auto code = absl::c_find_if(kCodes, [&](const auto& pair) { return pair.first == body.code; });
+  const auto reason = absl::c_find_if(kReasons, [&](const auto& pair) { return pair.first == body.reason; });
+  if (code == std::end(kCodes)) return Malformed("a refusal has an unknown code");
+  if (body.text_bytes > body.text.size()) return Malformed("a refusal's text is too long");
+  std::string text(body.text.data(), body.text_bytes);
+  if (!absl::c_all_of(text, absl::ascii_isprint)) return Malformed("a refusal's text is no text");
+  // A reason that a later version invented is none here; code and text stay.
+  return Refusal{.code = code->second,
+                 .reason = reason == std::end(kReasons) ? Reason::kNone : reason->second,
+                 .text = std::move(text)};
+}
+
+}  // namespace
+
+std::string Encode(const Hello& hello) {
+  return Frame(FrameType::kHello,
+               HelloBody{.versions = {.oldest = kOldestVersion, .newest = kNewestVersion},
+                         .client_app = ToNameField(hello.client_app),
+                         .server_app = ToNameField(hello.server_app),
+                         .terms = ToBody(hello.terms)},
+               hello.terms.metadata);
+}
+
+std::string Encode(const Welcome& welcome) {
+  return Frame(FrameType::kWelcome, WelcomeBody{.terms = ToBody(welcome.terms)}, welcome.terms.metadata);
+}
+
+std::string Encode(const Refusal& refusal) {
+  const auto code = absl::c_find_if(kCodes, [&](const auto& pair) { return pair.second == refusal.code; });
+  const auto reason = absl::c_find_if(kReasons, [&](const auto& pair) { return pair.second == refusal.reason; });
+  RefusalBody body = {
+      .code = code == std::end(kCodes) ? RefusalCode::kUnavailable : code->first,
+      .reason = reason == std::end(kReasons) ? RefusalReason::kNone : reason->first,
+      .text_bytes = static_cast<uint32_t>(std::min(refusal.text.size(), Refusal::kMaxTextBytes)),
+  };
+  std::copy_n(refusal.text.begin(), body.text_bytes, body.text.begin());
+  return Frame(FrameType::kRefusal, body);
+}
+
+std::string EncodeReady() {
+  std::string packet;
+  Append(Header{.magic = kMagic, .length = sizeof(Header), .type = FrameType::kReady, .version = kOldestVersion},
+         &packet);
+  return packet;
+}
+
+absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
+  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
+  if (header.type != FrameType::kHello) return Malformed("its first frame is no hello");
+  VersionRange versions;
+  absl::Span<const std::byte> range = packet;
+  if (!Take(&range, &versions) || versions.oldest > versions.newest) return Malformed("a hello without versions");
+  if (versions.oldest > kNewestVersion || versions.newest < kOldestVersion) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          "no common version of the session protocol: the server speaks ", kOldestVersion, " to ",
+                          kNewestVersion, ", the client ", versions.oldest, " to ", versions.newest)),
+                      Reason::kWrongVersion);
+  }
+  SLUICE_RETURN_IF_ERROR(CheckVersion(header));
+  HelloBody body;
+  if (!Take(&packet, &body)) return Malformed("a hello is too short");
+  if (body.reserved != 0) return Malformed("a reserved field is in use");
+  SLUICE_ASSIGN_OR_RETURN(std::string client_app, FromNameField(body.client_app));
+  SLUICE_ASSIGN_OR_RETURN(std::string server_app, FromNameField(body.server_app));
+  SLUICE_ASSIGN_OR_RETURN(SideTerms terms, FromBody(body.terms, packet));
+  return Hello{.client_app = std::move(client_app), .server_app = std::move(server_app), .terms = std::move(terms)};
+}
+
+absl::StatusOr<std::variant<Welcome, Refusal>> DecodeAnswer(absl::Span<const std::byte> packet) {
+  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
+  if (header.type == FrameType::kRefusal) {
+    RefusalBody body;
+    if (!Take(&packet, &body) || !packet.empty()) return Malformed("a refusal of another size");
+    SLUICE_ASSIGN_OR_RETURN(Refusal refusal, FromBody(body));
+    return refusal;
+  }
+  if (header.type != FrameType::kWelcome) return Malformed("it answers a hello with neither welcome nor refusal");
+  SLUICE_RETURN_IF_ERROR(CheckVersion(header));
+  WelcomeBody body;
+  if (!Take(&packet, &body)) return Malformed("a welcome is too short");
+  SLUICE_ASSIGN_OR_RETURN(SideTerms terms, FromBody(body.terms, packet));
+  return Welcome{.terms = std::move(terms)};
+}
+
+absl::Status DecodeReady(absl::Span<const std::byte> packet) {
+  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
+  SLUICE_RETURN_IF_ERROR(CheckVersion(header));
+  if (header.type != FrameType::kReady || !packet.empty()) return Malformed("it answers a welcome with no ready");
+  return absl::OkStatus();
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

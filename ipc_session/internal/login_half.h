@@ -1,0 +1,67 @@
+// One side's half of a login, which is the same for client and server: what it offers, and what it takes in.
+
+#ifndef SLUICE_IPC_SESSION_INTERNAL_LOGIN_HALF_H_
+#define SLUICE_IPC_SESSION_INTERNAL_LOGIN_HALF_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/outbox.h"
+#include "ipc_session/internal/session_core.h"
+#include "ipc_session/internal/session_memory.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// The kind of memory that `factory` makes; null makes none.
+MemoryKind KindOf(const SessionMemoryFactory* factory);
+
+// `Offer` once, `Adopt` once, in the order of the side; then `Open`.
+class LoginHalf {
+ public:
+  // RESOURCE_EXHAUSTED: no memory or descriptors for its outbox or arena. `factory` null: a session on the heap.
+  static absl::StatusOr<LoginHalf> Create(Side side, const SessionOptions& options,
+                                          const SessionMemoryFactory* factory);
+
+  // What goes to the peer. The descriptors are open as long as this half is.
+  struct Outgoing {
+    SideTerms terms;
+    std::vector<FdView> descriptors;
+  };
+  absl::StatusOr<Outgoing> Offer(const SessionOptions& options);
+
+  // Takes in what came from the peer: `terms` were decoded; kinds are equal. DATA_LOSS: not what they say.
+  absl::Status Adopt(SideTerms terms, std::vector<Fd> descriptors);
+
+  // Both halves are there. Initialises the lanes of this side.
+  void AgreeOn(uint32_t channels);
+
+  absl::StatusOr<std::shared_ptr<SessionCore>> Open(Fd socket, PidFd process, SessionPeer peer) &&;
+
+ private:
+  LoginHalf(MemoryKind kind, OwnOutbox outbox, Fd outbox_for_peer, std::shared_ptr<SessionMemory> memory);
+
+  MemoryKind kind_;
+  OwnOutbox own_;
+  Fd own_for_peer_;
+  std::shared_ptr<SessionMemory> memory_;
+  uint32_t channels_ = 0;
+  std::optional<PeerOutbox> peer_;
+  std::string peer_metadata_;
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SESSION_INTERNAL_LOGIN_HALF_H_

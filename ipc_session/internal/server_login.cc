@@ -1,0 +1,129 @@
+#include "ipc_session/internal/server_login.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/strings/str_cat.h"
+#include "ipc_session/internal/frames.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// What the client may know of `why`. Texts that name versions or kinds were made for it.
+Refusal RefusalFor(const absl::Status& why) {
+  const Reason reason = ReasonOf(why);
+  switch (reason) {
+    case Reason::kNotListed:
+      return {why.code(), reason, "the app is not on the server's list"};
+    case Reason::kWrongUser:
+      return {why.code(), reason, "the app's uid or gid is not the universe's"};
+    case Reason::kWrongExecutable:
+      return {why.code(), reason, "the app's executable is not the universe's"};
+    case Reason::kWrongKind:
+    case Reason::kWrongVersion:
+      return {why.code(), reason, std::string(why.message())};
+    default:
+      break;
+  }
+  switch (why.code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return {why.code(), Reason::kLimit, "the server is at a limit"};
+    case absl::StatusCode::kDataLoss:
+      return {why.code(), Reason::kNone, "the server does not understand the client"};
+    case absl::StatusCode::kDeadlineExceeded:
+      return {why.code(), Reason::kNone, "the login took too long"};
+    default:
+      return {absl::StatusCode::kUnavailable, Reason::kNone, "the server could not open the session"};
+  }
+}
+
+absl::Status CheckKind(MemoryKind server, MemoryKind client) {
+  if (server == client) return absl::OkStatus();
+  return WithReason(absl::FailedPreconditionError(absl::StrCat("the server's sessions use ", Name(server),
+                                                               " memory, the client asks for ", Name(client))),
+                    Reason::kWrongKind);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const ServerTerms& terms,
+                                                                Deadline deadline) {
+  SLUICE_ASSIGN_OR_RETURN(const Credentials client, PeerCredentials(socket));
+  SLUICE_ASSIGN_OR_RETURN(PidFd process, PidFd::OfPeer(socket));
+  return std::unique_ptr<ServerLogin>(new ServerLogin(std::move(socket), terms, deadline, client, std::move(process)));
+}
+
+ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process)
+    : socket_(std::move(socket)), terms_(terms), deadline_(deadline), client_(client), process_(std::move(process)) {}
+
+absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
+  SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
+  if (frame.has_value()) {
+    if (half_.has_value()) return TakeReady(*frame);
+    SLUICE_RETURN_IF_ERROR(TakeHello(*std::move(frame)));
+  }
+  if (deadline_.HasPassed()) {
+    return absl::DeadlineExceededError(half_.has_value() ? "no ready came in time" : "no hello came in time");
+  }
+  return nullptr;
+}
+
+absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
+  os::Point("session.hello.received");
+  SLUICE_ASSIGN_OR_RETURN(Hello hello, DecodeHello(frame.packet));
+  client_app_ = std::move(hello.client_app);
+  if (hello.server_app != terms_.app) {
+    return absl::DataLossError(absl::StrCat("it asks for server ", hello.server_app));
+  }
+  SLUICE_RETURN_IF_ERROR(CheckIdentity(client_app_));
+  SLUICE_RETURN_IF_ERROR(CheckKind(KindOf(terms_.memory.get()), hello.terms.kind));
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kServer, terms_.session, terms_.memory.get()));
+  const uint32_t channels = std::max(hello.terms.channels, static_cast<uint32_t>(terms_.session.channels));
+  if (hello.terms.outbox.lanes < channels) return absl::DataLossError("its outbox has too few lanes");
+  SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(hello.terms), std::move(frame.descriptors)));
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(terms_.session));
+  half.AgreeOn(channels);
+  outgoing.terms.channels = channels;
+  const Welcome welcome = {.terms = std::move(outgoing.terms)};
+  SLUICE_RETURN_IF_ERROR(SendFrame(socket_, Encode(welcome), outgoing.descriptors));
+  os::Point("session.welcome.sent");
+  half_ = std::move(half);
+  return absl::OkStatus();
+}
+
+absl::Status ServerLogin::CheckIdentity(const std::string& app) const {
+  const auto identity = absl::c_find_if(terms_.clients, [&](const Identity& client) { return client.name == app; });
+  if (identity == terms_.clients.end()) {
+    return WithReason(absl::PermissionDeniedError(absl::StrCat("app ", app, " is not in allowed_clients")),
+                      Reason::kNotListed);
+  }
+  SLUICE_RETURN_IF_ERROR(CheckUser(*identity, client_));
+  return CheckExecutable(*identity, client_, process_, terms_.session.executable_policy);
+}
+
+absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::TakeReady(const ReceivedFrame& frame) {
+  os::Point("session.ready.received");
+  SLUICE_RETURN_IF_ERROR(DecodeReady(frame.packet));
+  if (!frame.descriptors.empty()) return absl::DataLossError("its ready carries descriptors");
+  return (*std::move(half_))
+      .Open(std::move(socket_), std::move(process_), {.app = client_app_, .credentials = client_});
+}
+
+void ServerLogin::Refuse(const absl::Status& why) const {
+  SendFrame(socket_, Encode(RefusalFor(why))).IgnoreError();  // A client that has gone needs no answer.
+}
+
+std::string ServerLogin::description() const {
+  return absl::StrCat(client_app_.empty() ? "a client" : absl::StrCat("app ", client_app_), " (", ToString(client_),
+                      ")");
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,75 @@
+// The server's side of one login: a state machine that never waits.
+
+#ifndef SLUICE_IPC_SESSION_INTERNAL_SERVER_LOGIN_H_
+#define SLUICE_IPC_SESSION_INTERNAL_SERVER_LOGIN_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ipc_session/internal/frame_socket.h"
+#include "ipc_session/internal/identity.h"
+#include "ipc_session/internal/login_half.h"
+#include "ipc_session/internal/session_core.h"
+#include "ipc_session/internal/session_memory.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_util/credentials.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// What a server goes by in each login.
+struct ServerTerms {
+  std::string app;
+  std::vector<Identity> clients;
+  SessionOptions session;
+  std::shared_ptr<const SessionMemoryFactory> memory;  // Null: on the heap.
+};
+
+class ServerLogin {
+ public:
+  // `socket` was just accepted. `terms` outlive the login. UNAVAILABLE: the client has gone already.
+  static absl::StatusOr<std::unique_ptr<ServerLogin>> Start(Fd socket, const ServerTerms& terms, Deadline deadline);
+
+  FdView socket() const { return socket_; }
+  Deadline deadline() const { return deadline_; }
+
+  // Goes on with what came from the client, if anything; null: not done yet. An error is the end of the login, and has
+  // the full reason: for the server's log, not for the client.
+  absl::StatusOr<std::shared_ptr<SessionCore>> Step();
+
+  // Tells the client the class of `why` and no more. The login is of no more use.
+  void Refuse(const absl::Status& why) const;
+
+  // Who it is, for the log.
+  std::string description() const;
+
+ private:
+  ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process);
+
+  absl::Status TakeHello(ReceivedFrame frame);
+  absl::Status CheckIdentity(const std::string& app) const;
+  absl::StatusOr<std::shared_ptr<SessionCore>> TakeReady(const ReceivedFrame& frame);
+
+  Fd socket_;
+  const ServerTerms& terms_;
+  const Deadline deadline_;
+  const Credentials client_;
+  PidFd process_;
+  std::string client_app_;         // Empty until the hello named it.
+  std::optional<LoginHalf> half_;  // Once the welcome is sent.
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SESSION_INTERNAL_SERVER_LOGIN_H_

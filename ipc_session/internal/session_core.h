@@ -1,0 +1,79 @@
+// One side of an open session; what handles and channels share.
+
+#ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_
+#define SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ipc_session/internal/outbox.h"
+#include "ipc_session/internal/session_memory.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_transport/internal/link.h"
+#include "ipc_transport/ring_pipe.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/mutex.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// What a finished login leaves.
+struct SessionParts {
+  Fd socket;
+  PidFd process;  // The peer's.
+  std::shared_ptr<const Outboxes> outboxes;
+  uint32_t channels = 0;
+  std::shared_ptr<SessionMemory> memory;  // Null: on the heap.
+  SessionPeer peer;
+  std::string peer_metadata;
+};
+
+// Any thread. Channels that were taken share the link and the outboxes, not the core, so they outlive it.
+class SessionCore {
+ public:
+  // RESOURCE_EXHAUSTED: no descriptor for it. The own outbox has its lanes initialised.
+  static absl::StatusOr<std::shared_ptr<SessionCore>> Create(SessionParts parts);
+  ~SessionCore();
+
+  int channel_count() const { return channel_count_; }
+  // Null: out of range or taken.
+  std::unique_ptr<RingPipe> TakeChannel(int index);
+
+  const SessionPeer& peer() const { return peer_; }
+  const std::string& peer_metadata() const { return peer_metadata_; }
+  const std::shared_ptr<MessageStore>& message_store() const { return message_store_; }
+  FdView socket() const { return link_->socket(); }
+
+  absl::Status status() const;
+  absl::Status WaitForEnd(Deadline deadline) const;
+
+  // Says goodbye. Never waits.
+  void End();
+
+ private:
+  SessionCore(SessionParts parts, std::shared_ptr<Link> link);
+
+  const std::shared_ptr<Link> link_;
+  const int channel_count_;
+  const SessionPeer peer_;
+  const std::string peer_metadata_;
+  const std::shared_ptr<SessionMemory> memory_;
+  std::shared_ptr<MessageStore> message_store_;
+
+  Mutex mutex_;
+  std::vector<std::unique_ptr<RingPipe>> channels_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_

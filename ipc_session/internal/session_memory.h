@@ -1,0 +1,76 @@
+// What shared-memory kinds of session add to a plain one: regions that travel in the login, and a message store.
+
+#ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_MEMORY_H_
+#define SLUICE_IPC_SESSION_INTERNAL_SESSION_MEMORY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+
+class MessageStore;
+
+namespace internal {
+
+// Travels in the login; differing kinds refuse each other.
+enum class MemoryKind : uint8_t { kHeap = 0, kClassic = 1, kJemalloc = 2 };
+
+absl::string_view Name(MemoryKind kind);
+
+enum class Side : uint8_t { kClient, kServer };
+
+// A region for the peer: its number is its place in the list.
+struct OfferedRegion {
+  FdView fd;
+  uint64_t bytes = 0;
+};
+struct ReceivedRegion {
+  Fd fd;
+  uint64_t bytes = 0;  // As the peer says; unchecked.
+};
+
+// Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises them.
+inline constexpr size_t kLoanSlots = 65536;
+struct ReleaseCounters {
+  absl::Span<std::atomic<uint32_t>> own;         // Raised here when this side gives a loan of the peer back.
+  absl::Span<const std::atomic<uint32_t>> peer;  // Read here to learn which of this side's loans are back.
+  std::shared_ptr<const void> mapping;           // Keeps both mapped.
+};
+
+// One session's memory on one side. Called in this order: the client `Offer`s in its hello; the server `Adopt`s, then
+// `Offer`s in its welcome; the client `Adopt`s; both `Open`.
+class SessionMemory {
+ public:
+  static constexpr size_t kMaxRegions = 4;
+
+  virtual ~SessionMemory() = default;
+
+  virtual absl::StatusOr<std::vector<OfferedRegion>> Offer() = 0;
+  // Validates and maps what the peer offered. DATA_LOSS: it is not what this kind expects.
+  virtual absl::Status Adopt(std::vector<ReceivedRegion> regions) = 0;
+  virtual std::shared_ptr<MessageStore> Open(ReleaseCounters counters) = 0;
+};
+
+class SessionMemoryFactory {
+ public:
+  virtual ~SessionMemoryFactory() = default;
+
+  virtual MemoryKind kind() const = 0;
+  virtual absl::StatusOr<std::shared_ptr<SessionMemory>> Create(Side side, uint64_t arena_bytes) const = 0;
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SESSION_INTERNAL_SESSION_MEMORY_H_
