@@ -18,11 +18,11 @@
 namespace ipc::testing {
 namespace {
 
-using internal::Hello;
-using internal::MemoryKind;
-using internal::OutboxLayout;
-using internal::Refusal;
-using internal::Welcome;
+using ipc::internal::Hello;
+using ipc::internal::MemoryKind;
+using ipc::internal::OutboxLayout;
+using ipc::internal::Refusal;
+using ipc::internal::Welcome;
 using ::testing::HasSubstr;
 
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
@@ -71,11 +71,11 @@ constexpr size_t kHelloTerms = kBody + 72;
 constexpr size_t kHelloBytes = kBody + 160;
 
 TEST(FramesTest, HelloTravels) {
-  EXPECT_THAT(internal::DecodeHello(Bytes(Encode(SomeHello()))), IsOkAndHolds(SomeHello()));
+  EXPECT_THAT(ipc::internal::DecodeHello(Bytes(Encode(SomeHello()))), IsOkAndHolds(SomeHello()));
 }
 
 TEST(FramesTest, WelcomeTravels) {
-  ASSERT_OK_AND_ASSIGN(auto answer, internal::DecodeAnswer(Bytes(Encode(SomeWelcome()))));
+  ASSERT_OK_AND_ASSIGN(auto answer, ipc::internal::DecodeAnswer(Bytes(Encode(SomeWelcome()))));
   EXPECT_EQ(std::get<Welcome>(answer), SomeWelcome());
 }
 
@@ -92,26 +92,27 @@ TEST(FramesTest, EveryRefusalTravels) {
       {absl::StatusCode::kUnavailable, Reason::kNone, "f"},
   };
   for (const Refusal& refusal : refusals) {
-    ASSERT_OK_AND_ASSIGN(auto answer, internal::DecodeAnswer(Bytes(Encode(refusal))));
+    ASSERT_OK_AND_ASSIGN(auto answer, ipc::internal::DecodeAnswer(Bytes(Encode(refusal))));
     EXPECT_EQ(std::get<Refusal>(answer), refusal);
   }
 }
 
 TEST(FramesTest, ARefusalsTextIsCutToItsLimit) {
   const Refusal refusal = {.text = std::string(500, 'x')};
-  ASSERT_OK_AND_ASSIGN(auto answer, internal::DecodeAnswer(Bytes(Encode(refusal))));
+  ASSERT_OK_AND_ASSIGN(auto answer, ipc::internal::DecodeAnswer(Bytes(Encode(refusal))));
   EXPECT_EQ(std::get<Refusal>(answer).text, std::string(128, 'x'));
 }
 
-TEST(FramesTest, ReadyTravels) { EXPECT_OK(internal::DecodeReady(Bytes(internal::EncodeReady()))); }
+TEST(FramesTest, ReadyTravels) { EXPECT_OK(ipc::internal::DecodeReady(Bytes(ipc::internal::EncodeReady()))); }
 
 // M5
 TEST(FramesTest, AFrameOutOfTurnIsRefused) {
-  const std::string frames[] = {Encode(SomeHello()), Encode(SomeWelcome()), Encode(Refusal()), internal::EncodeReady()};
+  const std::string frames[] = {Encode(SomeHello()), Encode(SomeWelcome()), Encode(Refusal()),
+                                ipc::internal::EncodeReady()};
   for (const std::string& frame : frames) {
-    EXPECT_EQ(internal::DecodeHello(Bytes(frame)).ok(), frame == frames[0]);
-    EXPECT_EQ(internal::DecodeAnswer(Bytes(frame)).ok(), frame == frames[1] || frame == frames[2]);
-    EXPECT_EQ(internal::DecodeReady(Bytes(frame)).ok(), frame == frames[3]);
+    EXPECT_EQ(ipc::internal::DecodeHello(Bytes(frame)).ok(), frame == frames[0]);
+    EXPECT_EQ(ipc::internal::DecodeAnswer(Bytes(frame)).ok(), frame == frames[1] || frame == frames[2]);
+    EXPECT_EQ(ipc::internal::DecodeReady(Bytes(frame)).ok(), frame == frames[3]);
   }
 }
 
@@ -120,19 +121,19 @@ TEST(FramesTest, EveryTruncationIsRefused) {
   const std::string hello = Encode(SomeHello());
   const std::string welcome = Encode(SomeWelcome());
   const std::string refusal = Encode(Refusal{.text = "x"});
-  const std::string ready = internal::EncodeReady();
+  const std::string ready = ipc::internal::EncodeReady();
   for (size_t bytes = 0; bytes < hello.size(); ++bytes) {
-    EXPECT_THAT(internal::DecodeHello(Bytes(hello.substr(0, bytes))), StatusIs(kDataLoss));
-    EXPECT_THAT(internal::DecodeHello(Bytes(Resized(hello, std::max<size_t>(bytes, 12)))), StatusIs(kDataLoss));
+    EXPECT_THAT(ipc::internal::DecodeHello(Bytes(hello.substr(0, bytes))), StatusIs(kDataLoss));
+    EXPECT_THAT(ipc::internal::DecodeHello(Bytes(Resized(hello, std::max<size_t>(bytes, 12)))), StatusIs(kDataLoss));
   }
   for (size_t bytes = 12; bytes < welcome.size(); ++bytes) {
-    EXPECT_THAT(internal::DecodeAnswer(Bytes(Resized(welcome, bytes))), StatusIs(kDataLoss));
+    EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(Resized(welcome, bytes))), StatusIs(kDataLoss));
   }
   for (size_t bytes = 12; bytes < refusal.size(); ++bytes) {
-    EXPECT_THAT(internal::DecodeAnswer(Bytes(Resized(refusal, bytes))), StatusIs(kDataLoss));
+    EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(Resized(refusal, bytes))), StatusIs(kDataLoss));
   }
   for (size_t bytes = 0; bytes < ready.size(); ++bytes) {
-    EXPECT_THAT(internal::DecodeReady(Bytes(ready.substr(0, bytes))), StatusIs(kDataLoss));
+    EXPECT_THAT(ipc::internal::DecodeReady(Bytes(ready.substr(0, bytes))), StatusIs(kDataLoss));
   }
 }
 
@@ -141,12 +142,12 @@ TEST(FramesTest, ExtraBytesAreRefused) {
   const std::string hello = Encode(SomeHello());
   const std::string welcome = Encode(SomeWelcome());
   const std::string refusal = Encode(Refusal());
-  const std::string ready = internal::EncodeReady();
-  EXPECT_THAT(internal::DecodeHello(Bytes(hello + "x")), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeHello(Bytes(Resized(hello, hello.size() + 1))), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeAnswer(Bytes(Resized(welcome, welcome.size() + 1))), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeAnswer(Bytes(Resized(refusal, refusal.size() + 1))), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeReady(Bytes(Resized(ready, ready.size() + 1))), StatusIs(kDataLoss));
+  const std::string ready = ipc::internal::EncodeReady();
+  EXPECT_THAT(ipc::internal::DecodeHello(Bytes(hello + "x")), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeHello(Bytes(Resized(hello, hello.size() + 1))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(Resized(welcome, welcome.size() + 1))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(Resized(refusal, refusal.size() + 1))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeReady(Bytes(Resized(ready, ready.size() + 1))), StatusIs(kDataLoss));
 }
 
 // M3
@@ -155,16 +156,17 @@ TEST(FramesTest, ForgedLengthsAreRefused) {
   constexpr uint32_t kMax = std::numeric_limits<uint32_t>::max();
   const auto length = static_cast<uint32_t>(hello.size());
   for (const uint32_t forged : {uint32_t{0}, uint32_t{1}, length - 1, length + 1, uint32_t{1} << 31, kMax}) {
-    EXPECT_THAT(internal::DecodeHello(Bytes(With(hello, 4, forged))), StatusIs(kDataLoss)) << forged;
+    EXPECT_THAT(ipc::internal::DecodeHello(Bytes(With(hello, 4, forged))), StatusIs(kDataLoss)) << forged;
   }
   for (const uint32_t forged : {uint32_t{0}, uint32_t{4095}, uint32_t{4097}, uint32_t{1} << 31, kMax}) {
-    EXPECT_THAT(internal::DecodeHello(Bytes(With(hello, kHelloTerms + 8, forged))),
+    EXPECT_THAT(ipc::internal::DecodeHello(Bytes(With(hello, kHelloTerms + 8, forged))),
                 StatusIs(kDataLoss, HasSubstr("metadata")))
         << forged;
   }
   // A size that fits the packet, and is still more than a hello may carry.
-  EXPECT_THAT(internal::DecodeHello(Bytes(With(Resized(hello, hello.size() + 1), kHelloTerms + 8, uint32_t{4097}))),
-              StatusIs(kDataLoss, HasSubstr("metadata")));
+  EXPECT_THAT(
+      ipc::internal::DecodeHello(Bytes(With(Resized(hello, hello.size() + 1), kHelloTerms + 8, uint32_t{4097}))),
+      StatusIs(kDataLoss, HasSubstr("metadata")));
 }
 
 // M5
@@ -186,7 +188,7 @@ TEST(FramesTest, ForgedFieldsAreRefused) {
       With(hello, kHelloTerms + 16, uint64_t{4096}),     // An outbox too small for what lies in it.
       With(hello, kHelloTerms + 16 + 32, uint32_t{63}),  // Fewer lanes than channels.
   };
-  for (const std::string& packet : forged) EXPECT_THAT(internal::DecodeHello(Bytes(packet)), StatusIs(kDataLoss));
+  for (const std::string& packet : forged) EXPECT_THAT(ipc::internal::DecodeHello(Bytes(packet)), StatusIs(kDataLoss));
   EXPECT_EQ(hello.size(), kHelloBytes + 4096);
 }
 
@@ -196,7 +198,7 @@ TEST(FramesTest, DisjointVersionsAreToldApartWhateverFollows) {
   std::string newer = With(With(hello, kBody, uint16_t{7}), kBody + 2, uint16_t{9});
   newer = With(newer, kVersionOffset, uint16_t{7});
   for (const std::string& packet : {newer, Resized(newer, kBody + 4), newer + std::string(0, 'x')}) {
-    const absl::Status status = internal::DecodeHello(Bytes(packet)).status();
+    const absl::Status status = ipc::internal::DecodeHello(Bytes(packet)).status();
     EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
                                  HasSubstr("the server speaks 1 to 1, the client 7 to 9")));
     EXPECT_EQ(ReasonOf(status), Reason::kWrongVersion);
@@ -205,17 +207,17 @@ TEST(FramesTest, DisjointVersionsAreToldApartWhateverFollows) {
 
 // V1
 TEST(FramesTest, AClientThatSpeaksMoreVersionsIsUnderstood) {
-  EXPECT_THAT(internal::DecodeHello(Bytes(With(Encode(SomeHello()), kBody + 2, uint16_t{9}))),
+  EXPECT_THAT(ipc::internal::DecodeHello(Bytes(With(Encode(SomeHello()), kBody + 2, uint16_t{9}))),
               IsOkAndHolds(SomeHello()));
 }
 
 TEST(FramesTest, ARefusalIsCheckedToo) {
   const std::string refusal = Encode(Refusal{.text = "text"});
-  EXPECT_THAT(internal::DecodeAnswer(Bytes(With(refusal, kBody, uint16_t{99}))), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeAnswer(Bytes(With(refusal, kBody + 4, uint32_t{129}))), StatusIs(kDataLoss));
-  EXPECT_THAT(internal::DecodeAnswer(Bytes(With(refusal, kBody + 8, '\x1b'))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(With(refusal, kBody, uint16_t{99}))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(With(refusal, kBody + 4, uint32_t{129}))), StatusIs(kDataLoss));
+  EXPECT_THAT(ipc::internal::DecodeAnswer(Bytes(With(refusal, kBody + 8, '\x1b'))), StatusIs(kDataLoss));
   // A later version's reason: still a refusal, with its text.
-  ASSERT_OK_AND_ASSIGN(auto answer, internal::DecodeAnswer(Bytes(With(refusal, kBody + 2, uint16_t{99}))));
+  ASSERT_OK_AND_ASSIGN(auto answer, ipc::internal::DecodeAnswer(Bytes(With(refusal, kBody + 2, uint16_t{99}))));
   EXPECT_EQ(std::get<Refusal>(answer), (Refusal{.text = "text"}));
 }
 
@@ -223,11 +225,11 @@ TEST(FramesTest, ARefusalIsCheckedToo) {
 TEST(FramesTest, RandomBytesAreNeverAFrame) {
   for (uint32_t seed = 0; seed < 10000; ++seed) {
     std::mt19937 random(seed);
-    std::string packet(random() % (internal::kMaxFrameBytes + 1), '\0');
+    std::string packet(random() % (ipc::internal::kMaxFrameBytes + 1), '\0');
     for (char& byte : packet) byte = static_cast<char>(random());
-    ASSERT_FALSE(internal::DecodeHello(Bytes(packet)).ok()) << seed;
-    ASSERT_FALSE(internal::DecodeAnswer(Bytes(packet)).ok()) << seed;
-    ASSERT_FALSE(internal::DecodeReady(Bytes(packet)).ok()) << seed;
+    ASSERT_FALSE(ipc::internal::DecodeHello(Bytes(packet)).ok()) << seed;
+    ASSERT_FALSE(ipc::internal::DecodeAnswer(Bytes(packet)).ok()) << seed;
+    ASSERT_FALSE(ipc::internal::DecodeReady(Bytes(packet)).ok()) << seed;
   }
 }
 
@@ -239,7 +241,7 @@ TEST(FramesTest, RandomBodiesYieldOnlyWhatCanBe) {
     for (int flips = 1 + random() % 3; flips > 0; --flips) {
       packet[kBody + random() % (kHelloBytes - kBody)] = static_cast<char>(random());
     }
-    const absl::StatusOr<Hello> hello = internal::DecodeHello(Bytes(packet));
+    const absl::StatusOr<Hello> hello = ipc::internal::DecodeHello(Bytes(packet));
     if (!hello.ok()) continue;
     EXPECT_LE(hello->terms.channels, hello->terms.outbox.lanes) << seed;
     EXPECT_LE(hello->terms.region_bytes.size(), 4u) << seed;

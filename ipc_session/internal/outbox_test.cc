@@ -17,15 +17,15 @@
 namespace ipc::testing {
 namespace {
 
-using internal::OutboxLayout;
-using internal::OwnOutbox;
-using internal::PeerOutbox;
+using ipc::internal::OutboxLayout;
+using ipc::internal::OwnOutbox;
+using ipc::internal::PeerOutbox;
 
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
 constexpr uint64_t kHuge = std::numeric_limits<uint64_t>::max();
 
 TEST(OutboxTest, TheOwnLayoutIsValidForEveryRing) {
-  for (size_t bytes = internal::kMinRingBytes; bytes <= internal::kMaxRingBytes; bytes *= 2) {
+  for (size_t bytes = ipc::internal::kMinRingBytes; bytes <= ipc::internal::kMaxRingBytes; bytes *= 2) {
     EXPECT_OK(Validate(OutboxLayout::For(bytes))) << bytes;
   }
 }
@@ -64,22 +64,22 @@ TEST(OutboxTest, ThePeerSeesLanesAndCountersAtTheirPlaces) {
   ASSERT_OK_AND_ASSIGN(Fd fd, own.OpenReadOnly());
   ASSERT_OK_AND_ASSIGN(const PeerOutbox peer, PeerOutbox::Map(std::move(fd), own.layout()));
   for (const size_t i : {0, 63}) {
-    ASSERT_EQ(own.lane(i).size(), internal::LaneBytes(8192));
-    ASSERT_EQ(peer.lane(i).size(), internal::LaneBytes(8192));
+    ASSERT_EQ(own.lane(i).size(), ipc::internal::LaneBytes(8192));
+    ASSERT_EQ(peer.lane(i).size(), ipc::internal::LaneBytes(8192));
     own.lane(i).back() = static_cast<std::byte>(i + 1);
     EXPECT_EQ(peer.lane(i).back(), static_cast<std::byte>(i + 1));
   }
-  ASSERT_EQ(own.counters().size(), internal::kLoanSlots);
-  ASSERT_EQ(peer.counters().size(), internal::kLoanSlots);
+  ASSERT_EQ(own.counters().size(), ipc::internal::kLoanSlots);
+  ASSERT_EQ(peer.counters().size(), ipc::internal::kLoanSlots);
   own.counters().back().store(7, std::memory_order_relaxed);
   EXPECT_EQ(peer.counters().back().load(std::memory_order_relaxed), 7u);
-  EXPECT_EQ(internal::PeerLane(peer.lane(1)).control.finish_position.load(std::memory_order_relaxed),
-            internal::LaneControl::kNotFinished);
-  EXPECT_EQ(internal::PeerLane(peer.lane(2)).control.finish_position.load(std::memory_order_relaxed), 0u);
+  EXPECT_EQ(ipc::internal::PeerLane(peer.lane(1)).control.finish_position.load(std::memory_order_relaxed),
+            ipc::internal::LaneControl::kNotFinished);
+  EXPECT_EQ(ipc::internal::PeerLane(peer.lane(2)).control.finish_position.load(std::memory_order_relaxed), 0u);
 }
 
 TEST(OutboxTest, TakesMemoryOnlyForWhatIsUsed) {
-  ASSERT_OK_AND_ASSIGN(const OwnOutbox own, OwnOutbox::Create(internal::kMaxRingBytes));
+  ASSERT_OK_AND_ASSIGN(const OwnOutbox own, OwnOutbox::Create(ipc::internal::kMaxRingBytes));
   own.InitLanes(1);
   ASSERT_OK_AND_ASSIGN(Fd fd, own.OpenReadOnly());
   ASSERT_OK_AND_ASSIGN(const Region region,
