@@ -39,8 +39,8 @@ absl::Status Validate(const SessionOptions& options);
 
 // The peer, as the kernel and the login told it.
 struct SessionPeer {
-  std::string app;
-  Credentials credentials;
+  std::string app = {};
+  Credentials credentials = {};
 };
 
 }  // namespace sluice_0

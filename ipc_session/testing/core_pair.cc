@@ -1,0 +1,62 @@
+#include "ipc_session/testing/core_pair.h"
+
+#include <sys/socket.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <utility>
+
+#include "ipc_session/internal/outbox.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+namespace {
+
+using ::ipc::internal::Outboxes;
+using ::ipc::internal::OwnOutbox;
+using ::ipc::internal::PeerOutbox;
+using ::ipc::internal::SessionCore;
+
+constexpr size_t kRingBytes = 4096;
+
+OwnOutbox MakeOutbox(uint32_t channels) {
+  OwnOutbox outbox = OwnOutbox::Create(kRingBytes).value();
+  outbox.InitLanes(channels);
+  return outbox;
+}
+
+PeerOutbox MapOutbox(const OwnOutbox& outbox) {
+  return PeerOutbox::Map(outbox.OpenReadOnly().value(), outbox.layout()).value();
+}
+
+std::shared_ptr<SessionCore> MakeCore(int socket, OwnOutbox own, PeerOutbox peer, uint32_t channels) {
+  return SessionCore::Create(
+             {.socket = Fd(socket),
+              .process = PidFd(),
+              .outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(own), .peer = std::move(peer)}),
+              .channels = channels,
+              .memory = nullptr,
+              .peer = {.app = "other"},
+              .peer_metadata = "metadata"})
+      .value();
+}
+
+}  // namespace
+
+CorePair MakeCorePair(uint32_t channels) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) std::abort();
+  OwnOutbox first = MakeOutbox(channels);
+  OwnOutbox second = MakeOutbox(channels);
+  PeerOutbox first_seen = MapOutbox(first);
+  PeerOutbox second_seen = MapOutbox(second);
+  return {.first = MakeCore(sockets[0], std::move(first), std::move(second_seen), channels),
+          .second = MakeCore(sockets[1], std::move(second), std::move(first_seen), channels)};
+}
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc
