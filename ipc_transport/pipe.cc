@@ -15,16 +15,18 @@ absl::Status Pipe::Send(Blob blob, absl::Span<const FdView> descriptors, Deadlin
 
 absl::Status Pipe::SendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors, Deadline deadline) {
   while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendParts(parts, descriptors));
-    if (sent) return absl::OkStatus();
+    const absl::StatusOr<bool> sent = TrySendParts(parts, descriptors);
+    if (!sent.ok()) return sent.status();
+    if (*sent) return absl::OkStatus();
     SLUICE_RETURN_IF_ERROR(WaitToSend(deadline));
   }
 }
 
 absl::StatusOr<size_t> Pipe::Receive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors, Deadline deadline) {
   while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const std::optional<size_t> received, TryReceive(buffer, descriptors));
-    if (received.has_value()) return *received;
+    const absl::StatusOr<std::optional<size_t>> received = TryReceive(buffer, descriptors);
+    if (!received.ok()) return received.status();
+    if (received->has_value()) return **received;
     SLUICE_RETURN_IF_ERROR(WaitToReceive(deadline));
   }
 }

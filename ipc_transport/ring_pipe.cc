@@ -139,8 +139,8 @@ absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::
   SLUICE_RETURN_IF_ERROR(internal::CheckMessageLimits(bytes, max_message_bytes(), descriptors.size()));
   if (HasEnded()) return EndStatus();
   if (state_->finished) return absl::FailedPreconditionError("this side has finished sending");
-  absl::StatusOr<bool> sent = state_->sender.TrySend(parts, bytes, descriptors);
-  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) return sent;
+  const absl::StatusOr<bool> sent = state_->sender.TrySend(parts, bytes, descriptors);
+  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) return true;
   state_->parts.link->Pump();
   // A call that the peer's end made fail reports the end; a bad argument stays one.
   if (HasEnded() && !absl::IsInvalidArgument(sent.status())) return EndStatus();
@@ -149,14 +149,13 @@ absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::
 
 absl::StatusOr<std::optional<size_t>> RingPipe::TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) {
   if (state_->closed.load(std::memory_order_acquire)) return EndStatus();  // Pairs with `Close`.
-  absl::StatusOr<std::optional<size_t>> received = state_->receiver.TryReceive(buffer, descriptors);
-  if (!received.ok() || received->has_value()) return received;
+  if (ABSL_PREDICT_TRUE(state_->receiver.HasRecord())) return state_->receiver.TryReceive(buffer, descriptors);
   if (++state_->polls % kPollsPerPump == 0) state_->parts.link->Pump();
-  if (!HasEnded()) return received;
+  const bool ended = HasEnded();
   // What was committed before the end is visible by now: data first.
-  received = state_->receiver.TryReceive(buffer, descriptors);
-  if (!received.ok() || received->has_value()) return received;
-  return EndStatus();
+  absl::StatusOr<std::optional<size_t>> received = state_->receiver.TryReceive(buffer, descriptors);
+  if (ended && received.ok() && !received->has_value()) return EndStatus();
+  return received;
 }
 
 absl::Status RingPipe::WaitToSend(Deadline deadline) {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -38,7 +39,11 @@ struct ReceivedPacket {
 absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors);
 
 // INVALID_ARGUMENT, with both figures, when a message exceeds a pipe's limits.
-absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descriptors);
+absl::Status MessageTooLarge(size_t bytes, size_t max_bytes, size_t descriptors);
+inline absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descriptors) {
+  if (ABSL_PREDICT_TRUE(bytes <= max_bytes && descriptors <= kMaxDescriptors)) return absl::OkStatus();
+  return MessageTooLarge(bytes, max_bytes, descriptors);
+}
 
 // INVALID_ARGUMENT: the next message does not fit into the user's buffer.
 absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes);

@@ -34,12 +34,6 @@ RingReceiver::RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t chan
       channel_(channel),
       max_payload_(MaxRecordPayload(own.ring.size(), peer.ring.size())) {}
 
-uint64_t RingReceiver::Poll(std::memory_order order) const {
-  const std::byte* const word = peer_.ring.data() + (position_ & (peer_.ring.size() - 1));
-  __builtin_prefetch(word + kRecordAlignment);
-  return reinterpret_cast<const std::atomic<uint64_t>*>(word)->load(order);
-}
-
 absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::byte> buffer,
                                                                std::vector<Fd>* descriptors) {
   if (!broken_.ok()) return broken_;
@@ -101,10 +95,6 @@ void RingReceiver::PublishPosition() {
   if ((wish & kRoomAsleepBit) == 0 || wish == rung_for_) return;
   rung_for_ = wish;
   link_.RingDoorbell();
-}
-
-bool RingReceiver::PeerHasClosed() const {
-  return peer_.control.closed.load(std::memory_order_acquire) != 0;  // Pairs with RingPipe::Close.
 }
 
 bool RingReceiver::HasNews() const {

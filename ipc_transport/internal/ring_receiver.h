@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_TRANSPORT_INTERNAL_RING_RECEIVER_H_
 #define SLUICE_IPC_TRANSPORT_INTERNAL_RING_RECEIVER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,6 +29,11 @@ class RingReceiver {
   // As `Pipe::TryReceive`, without the end of the link. After DATA_LOSS it returns that for ever.
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
 
+  // Whether a record can be seen.
+  bool HasRecord() const {
+    return Poll(std::memory_order_acquire) != 0;  // Pairs with the commit in RingSender::TrySend.
+  }
+
   // Whether a record, the peer's finish or its close can be seen.
   bool HasNews() const;
 
@@ -35,14 +41,20 @@ class RingReceiver {
   void BeginSleep();
   void EndSleep();
 
-  // The peer has closed the channel, and all that it sent is read.
-  bool PeerHasClosed() const;
+  // The peer has closed the channel; what it sent before can be seen.
+  bool PeerHasClosed() const {
+    return peer_.control.closed.load(std::memory_order_acquire) != 0;  // Pairs with RingPipe::Close.
+  }
 
  private:
   absl::StatusOr<std::optional<size_t>> Empty();
   absl::StatusOr<std::optional<size_t>> Broken(uint64_t bits);
-  // The commit word at `position_`.
-  uint64_t Poll(std::memory_order order) const;
+  // The commit word at `position_`. The line behind it is on its way by the time that the word is seen.
+  uint64_t Poll(std::memory_order order) const {
+    const std::byte* const word = peer_.ring.data() + (position_ & (peer_.ring.size() - 1));
+    __builtin_prefetch(word + kRecordAlignment);
+    return reinterpret_cast<const std::atomic<uint64_t>*>(word)->load(order);
+  }
   void Release(size_t bytes);
   // Lets the peer's sender have what was read, and wakes it if it waits.
   void PublishPosition();

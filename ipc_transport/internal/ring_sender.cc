@@ -112,7 +112,9 @@ bool RingSender::HasRoom() {
   return Fits(needed_descriptors_) || !ReadPosition().ok() || Fits(needed_descriptors_);
 }
 
-bool RingSender::HasAmpleRoom() { return HasRoom() && FreeBytes() >= own_.ring.size() / 4; }
+bool RingSender::HasAmpleRoom() {
+  return !ReadPosition().ok() || (Fits(needed_descriptors_) && FreeBytes() >= own_.ring.size() / 4);
+}
 
 void RingSender::Wish(RoomWish wish) {
   wish_ = wish;
