@@ -1,0 +1,223 @@
+#include "ipc_session/internal/server_core.h"
+
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ipc_session/internal/frame_socket.h"
+#include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/identity.h"
+#include "ipc_session/internal/listening_socket.h"
+#include "ipc_session/testing/log_lines.h"
+#include "ipc_session/testing/scripted_login.h"
+#include "ipc_session/testing/universe.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/status.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc::testing {
+namespace {
+
+using ipc::internal::ConnectTo;
+using ipc::internal::EncodeReady;
+using ipc::internal::Identity;
+using ipc::internal::ReceivedFrame;
+using ipc::internal::ServerCore;
+using ipc::internal::ServerSettings;
+using ipc::internal::SessionCore;
+using ipc::internal::TryReceiveFrame;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr auto kTooLate = absl::StatusCode::kDeadlineExceeded;
+
+ServerSettings SettingsIn(const std::string& folder) {
+  return {.uid = geteuid(),
+          .permissions = Permissions::kUser,
+          .login_timeout = TimeLimit(),
+          .max_pending_logins = 64,
+          .terms = {
+              .app = "cacheSrv", .clients = {Identity(kTestClient)}, .session = OptionsIn(folder), .memory = nullptr}};
+}
+
+// Clients are scripted, in the server's own thread: connecting and sending do not need the server's help.
+class ServerCoreTest : public ::testing::Test {
+ protected:
+  void Listen(const ServerSettings& settings) { ASSERT_OK_AND_ASSIGN(server_, ServerCore::Listen(settings)); }
+  void Listen() { Listen(SettingsIn(folder_.path())); }
+
+  Fd Connect() {
+    absl::StatusOr<Fd> socket = ConnectTo(absl::StrCat(folder_.path(), "/cacheSrv.sock"), TimeLimit());
+    EXPECT_OK(socket);
+    return *std::move(socket);
+  }
+
+  void SayHello(FdView client) { EXPECT_TRUE(SendPacketOf(client, HelloOf(script_), script_.descriptors)); }
+  void SayReady(FdView client) { EXPECT_TRUE(SendPacketOf(client, EncodeReady())); }
+
+  // One round: what is there is done, nothing is waited for.
+  absl::StatusOr<std::shared_ptr<SessionCore>> Turn() { return server_->Accept(Deadline::Passed()); }
+
+  // Lets a well-behaved client in.
+  void ExpectAGoodClientGetsIn() {
+    const Fd client = Connect();
+    SayHello(client);
+    EXPECT_THAT(Turn(), StatusIs(kTooLate));
+    SayReady(client);
+    EXPECT_OK(Turn());
+  }
+
+  TempDir folder_;
+  LogLines log_;
+  const ScriptedTerms script_;
+  std::unique_ptr<ServerCore> server_;
+};
+
+TEST_F(ServerCoreTest, ALoginUnderWaySurvivesAnAcceptThatWasTooLate) {
+  Listen();
+  EXPECT_THAT(Turn(), StatusIs(kTooLate, "no client of server cacheSrv logged in"));
+  const Fd client = Connect();
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  SayHello(client);
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  SayReady(client);
+  EXPECT_OK(Turn());
+  EXPECT_THAT(log_.lines(), IsEmpty());
+}
+
+// B5
+TEST_F(ServerCoreTest, SilentClientsDoNotHoldUpAGoodOne) {
+  Listen();
+  std::vector<Fd> silent;
+  for (int i = 0; i < 20; ++i) silent.push_back(Connect());
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  ExpectAGoodClientGetsIn();
+}
+
+TEST_F(ServerCoreTest, SeveralThatAreDoneAtOnceComeOneByOne) {
+  Listen();
+  std::vector<Fd> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(Connect());
+    SayHello(clients.back());
+  }
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  for (const Fd& client : clients) SayReady(client);
+  std::vector<std::shared_ptr<SessionCore>> sessions;
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_OK_AND_ASSIGN(sessions.emplace_back(), Turn());
+  }
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+}
+
+TEST_F(ServerCoreTest, AcceptWaitsForAClientToGoOn) {
+  Listen();
+  const Fd client = Connect();
+  SayHello(client);
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  std::thread late([&] { SayReady(client); });
+  EXPECT_OK(server_->Accept(TimeLimit()));
+  late.join();
+}
+
+TEST_F(ServerCoreTest, ALateLoginEndsWithARefusal) {
+  ServerSettings settings = SettingsIn(folder_.path());
+  settings.login_timeout = absl::Milliseconds(1);
+  Listen(settings);
+  const Fd client = Connect();
+  EXPECT_THAT(server_->Accept(absl::Milliseconds(50)), StatusIs(kTooLate));
+  ASSERT_OK_AND_ASSIGN(const auto frame, TryReceiveFrame(client));
+  ASSERT_TRUE(frame.has_value());
+  ASSERT_OK_AND_ASSIGN(const auto answer, ipc::internal::DecodeAnswer(frame->packet));
+  EXPECT_EQ(std::get<ipc::internal::Refusal>(answer).text, "the login took too long");
+  EXPECT_THAT(log_.lines(), ElementsAre(AllOf(HasSubstr("server cacheSrv refused a client (pid"),
+                                              HasSubstr("DEADLINE_EXCEEDED: no hello came in time"))));
+}
+
+TEST_F(ServerCoreTest, BeyondTheCapClientsWaitInTheQueue) {
+  ServerSettings settings = SettingsIn(folder_.path());
+  settings.max_pending_logins = 2;
+  Listen(settings);
+  Fd first = Connect();
+  const Fd second = Connect();
+  const Fd third = Connect();
+  SayHello(third);
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  EXPECT_THAT(TryReceiveFrame(third), IsOkAndHolds(::testing::Eq(std::nullopt)));  // Not looked at yet.
+  first.Close();
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));  // Leaves a place,
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));  // which is taken.
+  ASSERT_OK_AND_ASSIGN(const auto frame, TryReceiveFrame(third));
+  EXPECT_TRUE(frame.has_value());
+  SayReady(third);
+  EXPECT_OK(Turn());
+}
+
+// M1, M2: and the reason is in the log.
+TEST_F(ServerCoreTest, BadClientsAreLoggedAndDoNoHarm) {
+  Listen();
+  const Fd client = Connect();
+  EXPECT_TRUE(SendPacketOf(client, "not a hello"));
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  EXPECT_THAT(log_.lines(), ElementsAre(AllOf(HasSubstr("server cacheSrv refused a client (pid"),
+                                              HasSubstr("does not speak the session protocol"))));
+  ExpectAGoodClientGetsIn();
+}
+
+// K1
+TEST_F(ServerCoreTest, ClientsThatGoLeaveNothing) {
+  Listen();
+  const World before = World::Now();
+  Connect();
+  Fd client = Connect();
+  SayHello(client);
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  client.Close();
+  EXPECT_THAT(Turn(), StatusIs(kTooLate));
+  EXPECT_EQ(World::Now(), before);
+  ExpectAGoodClientGetsIn();
+}
+
+// R2, F19: without descriptors the listening socket stays readable; the server must not spin on it.
+TEST_F(ServerCoreTest, OutOfDescriptorsItPauses) {
+  Listen();
+  const Fd client = Connect();
+  rlimit limit;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const Fd highest(dup(0));  // The lowest free number: no more than those below it.
+  rlimit clamped = limit;
+  clamped.rlim_cur = static_cast<rlim_t>(highest.get()) + 1;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &clamped), 0);
+  EXPECT_THAT(server_->Accept(absl::Milliseconds(20)), StatusIs(kTooLate));
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  // One line at its start, and at most one more where this thread was held up for longer than the pause.
+  EXPECT_GE(log_.lines().size(), 1u);
+  EXPECT_LE(log_.lines().size(), 3u);
+  EXPECT_THAT(log_.lines()[0], AllOf(HasSubstr("cannot take clients in"), HasSubstr("RLIMIT_NOFILE")));
+
+  SayHello(client);
+  EXPECT_THAT(server_->Accept(absl::Milliseconds(200)), StatusIs(kTooLate));
+  SayReady(client);
+  EXPECT_OK(server_->Accept(TimeLimit()));
+}
+
+}  // namespace
+}  // namespace ipc::testing

@@ -1,0 +1,237 @@
+#include "ipc_session/server.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ipc_session/session.h"
+#include "ipc_session/testing/log_lines.h"
+#include "ipc_session/testing/universe.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/status.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// Listens, says how that went, and serves whoever comes, each in a thread of its own.
+SLUICE_CHILD_ROLE(echo_server) {
+  absl::StatusOr<Server> server = Server::Listen(kTestServer, ServerOptionsIn(arguments[0]));
+  TellParent(server.ok() ? "listening" : server.status().ToString());
+  if (!server.ok()) return 1;
+  while (true) {
+    absl::StatusOr<Session> session = server->Accept(Deadline::Never());
+    if (!session.ok()) return 2;
+    std::thread([owned = *std::move(session)]() mutable {
+      Channel channel = owned.TakeChannel(0);
+      Echo(channel).IgnoreError();
+    }).detach();
+  }
+}
+
+// Connects as the app that it is told, asks once, says what came, and stays until told otherwise.
+SLUICE_CHILD_ROLE(client) {
+  const App app = {.name = arguments[1]};
+  absl::StatusOr<Session> session = Session::Connect(app, kTestServer, OptionsIn(arguments[0]));
+  if (!session.ok()) {
+    TellParent(session.status().ToString());
+    return 1;
+  }
+  Channel channel = session->TakeChannel(0);
+  TellParent(Ask(channel, "a question"));
+  HearParent();
+  return 0;
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  absl::Status ListenStatus(const ServerApp& app, const ServerOptions& options) {
+    return Server::Listen(app, options).status();
+  }
+
+  // Whether a fresh client is served.
+  void ExpectServes() {
+    ASSERT_OK_AND_ASSIGN(Session session, Session::Connect(kTestClient, kTestServer, OptionsIn(folder_.path())));
+    Channel channel = session.TakeChannel(0);
+    EXPECT_EQ(Ask(channel, "hello"), "hello");
+  }
+
+  TempDir folder_;
+  const ServerOptions options_ = ServerOptionsIn(folder_.path());
+};
+
+TEST_F(ServerTest, ValidatesItsClients) {
+  ServerOptions options = options_;
+  options.clients = {};
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("no definition of cacheCli")));
+  options.clients = {kTestClient, App{.name = "stranger"}};
+  EXPECT_THAT(ListenStatus(kTestServer, options),
+              StatusIs(kInvalid, HasSubstr("clients[1] is stranger, which is not in allowed_clients")));
+  options.clients = {kTestClient, kTestClient};
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("defined more than once")));
+  options.clients = {App{.name = "cacheCli", .executable = "here"}};
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("ServerOptions.clients[0]: App.exec")));
+}
+
+TEST_F(ServerTest, ValidatesItsOptions) {
+  ServerOptions options = options_;
+  options.login_timeout = absl::ZeroDuration();
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("login_timeout is 0")));
+  options.login_timeout = absl::InfiniteDuration();
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("login_timeout is inf")));
+  options = options_;
+  options.max_pending_logins = 0;
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("max_pending_logins is 0")));
+  options = options_;
+  options.session.ring_bytes = 1;
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("SessionOptions.ring_bytes is 1")));
+  options = options_;
+  options.session.run_folder = "/" + std::string(100, 'x');
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("choose a shorter run_folder")));
+  EXPECT_THAT(ListenStatus(ServerApp{.app = {.name = "s"}}, options_), StatusIs(kInvalid));
+}
+
+TEST_F(ServerTest, ListensOnlyAsTheUserThatTheUniverseNames) {
+  ServerApp app = kTestServer;
+  app.app.uid = geteuid() + 1;
+  const absl::Status status = ListenStatus(app, options_);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("listen as server cacheSrv")));
+  EXPECT_EQ(ReasonOf(status), Reason::kWrongUser);
+  EXPECT_TRUE(std::filesystem::is_empty(folder_.path()));
+}
+
+TEST_F(ServerTest, ASecondServerInAnotherProcessDisturbsNothing) {
+  Child server = Child::Start("echo_server", {folder_.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  EXPECT_THAT(ListenStatus(kTestServer, options_),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("a live server of app cacheSrv exists")));
+  ExpectServes();
+}
+
+TEST_F(ServerTest, ASecondServerInTheSameProcessDisturbsNothing) {
+  ASSERT_OK_AND_ASSIGN(const Server server, Server::Listen(kTestServer, options_));
+  EXPECT_THAT(ListenStatus(kTestServer, options_), StatusIs(absl::StatusCode::kAlreadyExists));
+  EXPECT_TRUE(std::filesystem::is_socket(absl::StrCat(folder_.path(), "/cacheSrv.sock")));
+  EXPECT_THAT(Child::Start("echo_server", {folder_.path()}).Hear(), HasSubstr("ALREADY_EXISTS"));
+}
+
+TEST_F(ServerTest, ServersOfTwoAppsShareAFolder) {
+  ServerApp other = kTestServer;
+  other.app.name = "other";
+  ASSERT_OK_AND_ASSIGN(const Server server, Server::Listen(kTestServer, options_));
+  EXPECT_OK(ListenStatus(other, options_));
+  EXPECT_THAT(ListenStatus(kTestServer, options_), StatusIs(absl::StatusCode::kAlreadyExists));
+}
+
+// S1, K2
+TEST_F(ServerTest, AKilledServersSocketAndLockAreTakenOver) {
+  Child server = Child::Start("echo_server", {folder_.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  server.Kill();
+  EXPECT_TRUE(std::filesystem::is_socket(absl::StrCat(folder_.path(), "/cacheSrv.sock")));
+  EXPECT_EQ(ReasonOf(Session::Connect(kTestClient, kTestServer, OptionsIn(folder_.path())).status()),
+            Reason::kNoServer);
+  Child next = Child::Start("echo_server", {folder_.path()});
+  ASSERT_EQ(next.Hear(), "listening");
+  ExpectServes();
+}
+
+TEST_F(ServerTest, SessionsOutliveTheServerObject) {
+  absl::StatusOr<Server> server = Server::Listen(kTestServer, options_);
+  ASSERT_OK(server);
+  Child client = Child::Start("client", {folder_.path(), "cacheCli"});
+  ASSERT_OK_AND_ASSIGN(Session session, server->Accept(TimeLimit()));
+  server = absl::UnknownError("destroyed");
+  EXPECT_FALSE(std::filesystem::exists(absl::StrCat(folder_.path(), "/cacheSrv.sock")));
+  Channel channel = session.TakeChannel(0);
+  std::thread echo([&] { Echo(channel).IgnoreError(); });
+  EXPECT_EQ(client.Hear(), "a question");
+  client.Kill();
+  echo.join();
+  EXPECT_EQ(ReasonOf(session.WaitForEnd(TimeLimit())), Reason::kGone);
+}
+
+TEST_F(ServerTest, ManyClientsAtOnce) {
+  Child server = Child::Start("echo_server", {folder_.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  std::vector<Child> clients;
+  for (int i = 0; i < 8; ++i) clients.push_back(Child::Start("client", {folder_.path(), "cacheCli"}));
+  for (Child& client : clients) EXPECT_EQ(client.Hear(), "a question");
+  for (Child& client : clients) client.Tell("go");
+  for (Child& client : clients) EXPECT_EQ(client.Wait(), 0);
+  ExpectServes();
+}
+
+// A5
+TEST_F(ServerTest, AnAppThatIsNotListedIsToldSoAndLogged) {
+  LogLines log;
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options_));
+  Child client = Child::Start("client", {folder_.path(), "stranger"});
+  std::string answer;
+  std::thread wait([&] { answer = client.Hear(); });
+  while (log.lines().empty()) {
+    ASSERT_THAT(server.Accept(absl::Milliseconds(10)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  wait.join();
+  EXPECT_THAT(answer, HasSubstr("refused: the app is not on the server's list"));
+  EXPECT_THAT(log.lines(), Contains(HasSubstr("app stranger is not in allowed_clients")));
+}
+
+// K1: with a second, uninvolved session that loses nothing.
+TEST_F(ServerTest, AKilledClientEndsItsSessionAlone) {
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options_));
+  Child victim = Child::Start("client", {folder_.path(), "cacheCli"});
+  ASSERT_OK_AND_ASSIGN(Session session, server.Accept(TimeLimit()));
+  Child bystander = Child::Start("client", {folder_.path(), "cacheCli"});
+  ASSERT_OK_AND_ASSIGN(Session other, server.Accept(TimeLimit()));
+  Channel channel = session.TakeChannel(0);
+  std::byte buffer[64];
+  ASSERT_THAT(channel.Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()), IsOkAndHolds(10));
+  victim.Kill();
+  EXPECT_EQ(ReasonOf(channel.Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()).status()), Reason::kGone);
+  EXPECT_EQ(ReasonOf(session.WaitForEnd(TimeLimit())), Reason::kGone);
+
+  Channel others = other.TakeChannel(0);
+  std::thread echo([&] { EXPECT_EQ(ReasonOf(Echo(others)), Reason::kGoodbye); });
+  EXPECT_EQ(bystander.Hear(), "a question");
+  bystander.Tell("go");
+  EXPECT_EQ(bystander.Wait(), 0);
+  echo.join();
+}
+
+// P2
+TEST_F(ServerTest, AForkedChildsExitLeavesTheServerAsItIs) {
+  absl::StatusOr<Server> server = Server::Listen(kTestServer, options_);
+  ASSERT_OK(server);
+  const pid_t child = fork();
+  if (child == 0) {
+    server = absl::UnknownError("destroyed");
+    _exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(std::filesystem::is_socket(absl::StrCat(folder_.path(), "/cacheSrv.sock")));
+  EXPECT_THAT(Child::Start("echo_server", {folder_.path()}).Hear(), HasSubstr("ALREADY_EXISTS"));
+}
+
+}  // namespace
+}  // namespace ipc::testing
