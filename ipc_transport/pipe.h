@@ -65,7 +65,7 @@ class Pipe {
   virtual absl::Status WaitToReceive(Deadline deadline) = 0;
 
   // Tells the peer that no more follows; it receives everything, then OUT_OF_RANGE. Receiving here goes on. Never
-  // waits. RESOURCE_EXHAUSTED: a full socket has no room for the notice; `WaitToSend`, then try again.
+  // waits. RESOURCE_EXHAUSTED: this system gives sockets too little memory for the notice; the text says what to raise.
   virtual absl::Status FinishSending() = 0;
 
   // Ends both directions: calls here answer CANCELLED, waiting ones included; the peer gets what was sent, then

@@ -262,6 +262,27 @@ TEST_P(PipeConformance, RefusesTooManyOrClosedDescriptors) {
   EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(2, 2)));
 }
 
+// A reader that takes its time loses nothing, and what waits for it is bounded.
+TEST_P(PipeConformance, DescriptorsFillUpAndFlowAgain) {
+  auto [a, b] = MakePair(GetParam());
+  const Fd file = FileWith("");
+  const std::vector<FdView> views(16, file.view());
+  uint32_t sent = 0;
+  for (bool room = true; room; sent += room) {
+    ASSERT_LT(sent, 10'000u);
+    ASSERT_OK_AND_ASSIGN(room, a->TrySend(MakeMessage(10, sent), views));
+  }
+  ASSERT_GT(sent, 0u);
+  std::thread sender(
+      [&a = a, &views, sent] { EXPECT_THAT(a->Send(MakeMessage(10, sent), views, TimeLimit()), IsOk()); });
+  for (uint32_t i = 0; i <= sent; ++i) {
+    std::vector<Fd> received;
+    ASSERT_THAT(ReceiveMessage(*b, &received), IsOkAndHolds(MakeMessage(10, i)));
+    ASSERT_EQ(received.size(), views.size());
+  }
+  sender.join();
+}
+
 TEST_P(PipeConformance, ClosesDescriptorsThatNobodyClaims) {
   auto [a, b] = MakePair(GetParam());
   const World before = World::Now();
@@ -285,6 +306,32 @@ TEST_P(PipeConformance, HalfCloseLetsEverythingThrough) {
   EXPECT_THAT(ReceiveMessage(*b), StatusIs(absl::StatusCode::kOutOfRange));
   ASSERT_OK(b->Send(MakeMessage(20, 2)));
   EXPECT_THAT(ReceiveMessage(*a), IsOkAndHolds(MakeMessage(20, 2)));
+}
+
+TEST_P(PipeConformance, AFullPipeTakesTheFinish) {
+  auto [a, b] = MakePair(GetParam());
+  const uint32_t sent = Fill(*a, 1000);
+  ASSERT_OK(a->FinishSending());
+  for (uint32_t i = 0; i < sent; ++i) ASSERT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(1000, i)));
+  EXPECT_THAT(ReceiveMessage(*b), StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST_P(PipeConformance, AFullPipeTakesTheGoodbye) {
+  auto [a, b] = MakePair(GetParam());
+  const uint32_t sent = Fill(*a, 1000);
+  a->Close();
+  for (uint32_t i = 0; i < sent; ++i) ASSERT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(1000, i)));
+  EXPECT_EQ(ReasonOf(ReceiveMessage(*b).status()), Reason::kGoodbye);
+}
+
+// F23
+TEST_P(PipeConformance, UnreadMessagesOfTheReceiverHideNothing) {
+  auto [a, b] = MakePair(GetParam());
+  ASSERT_OK(b->Send(MakeMessage(30, 3)));
+  for (uint32_t i = 0; i < 3; ++i) ASSERT_OK(a->Send(MakeMessage(10, i)));
+  a.reset();
+  for (uint32_t i = 0; i < 3; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(10, i)));
+  EXPECT_EQ(ReasonOf(ReceiveMessage(*b).status()), Reason::kGoodbye);
 }
 
 TEST_P(PipeConformance, CloseCancelsHereAndSaysGoodbyeThere) {

@@ -8,11 +8,14 @@
 #include <cerrno>
 #include <cstring>
 #include <iterator>
+#include <string>
 #include <type_traits>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -25,9 +28,16 @@ namespace os = internal::os;
 using internal::ReceivedPacket;
 
 constexpr size_t kMaxMessageBytes = 128 * 1024;
-// Room for several messages; the kernel's default holds three of the default size.
+// Room for several messages; the kernel's default holds three of the default size. The kernel cuts it to
+// net.core.wmem_max.
 constexpr int kSocketBufferBytes = 1024 * 1024;
+// Kept back for the last frames, so that a full socket takes them. The kernel doubles it, and a message may exceed the
+// socket's buffer by its own size.
+constexpr int kReserveBytes = 96 * 1024;
 constexpr uint8_t kVersion = 1;
+
+// How often a sender of descriptors looks again for room, which no event tells: the kernel also counts descriptors.
+constexpr absl::Duration kDescriptorTick = absl::Milliseconds(1);
 
 enum class FrameType : uint8_t { kMessage = 1, kFinish = 2, kGoodbye = 3 };
 
@@ -61,6 +71,29 @@ absl::Status Validate(const FrameHeader& header, size_t frame_bytes, size_t desc
   return absl::OkStatus();
 }
 
+void SetSendBuffer(FdView socket, int bytes) {
+  os::SetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
+// The buffer for messages: what the kernel grants, less the reserve.
+void SetMessageBuffer(FdView socket) {
+  SetSendBuffer(socket, kSocketBufferBytes);
+  int granted = 0;
+  socklen_t size = sizeof(granted);
+  if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &granted, &size) != 0) return;
+  SetSendBuffer(socket, granted / 2 - kReserveBytes);  // The kernel tells the double of what it was asked for.
+}
+
+// Sends a frame after which no message follows; false: not even the reserve had room.
+absl::StatusOr<bool> SendLastFrame(FdView socket, FrameType type) {
+  const FrameHeader header = {.type = type};
+  const Blob frame = BytesOf(header);
+  const absl::StatusOr<bool> sent = internal::SendPacket(socket, absl::MakeConstSpan(&frame, 1), {});
+  if (!sent.ok() || *sent) return sent;
+  SetSendBuffer(socket, kSocketBufferBytes);
+  return internal::SendPacket(socket, absl::MakeConstSpan(&frame, 1), {});
+}
+
 absl::Status Goodbye() { return WithReason(absl::UnavailableError("the peer has closed the pipe"), Reason::kGoodbye); }
 
 absl::Status Gone() {
@@ -82,19 +115,28 @@ absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe
   return std::make_pair(std::move(first), std::move(second));
 }
 
+absl::Status SocketPipe::Check(const SocketPipeOptions& options) {
+  if (options.max_message_bytes >= 1 && options.max_message_bytes <= kMaxMessageBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; give 1 to ", kMaxMessageBytes));
+}
+
+absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::Connect(absl::string_view path, Deadline deadline,
+                                                                const SocketPipeOptions& options) {
+  SLUICE_RETURN_IF_ERROR(Check(options));
+  SLUICE_ASSIGN_OR_RETURN(Fd socket, internal::ConnectToListener(std::string(path), deadline));
+  return FromSocket(std::move(socket), options);
+}
+
 absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, const SocketPipeOptions& options) {
-  if (options.max_message_bytes == 0 || options.max_message_bytes > kMaxMessageBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; give 1 to ", kMaxMessageBytes));
-  }
+  SLUICE_RETURN_IF_ERROR(Check(options));
   int type = 0;
   socklen_t bytes = sizeof(type);
   if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
     return FromErrno(errno, "look at the socket of a pipe");
   }
   if (type != SOCK_SEQPACKET) return absl::InvalidArgumentError("a socket pipe needs a SOCK_SEQPACKET socket");
-  // The kernel cuts it to net.core.wmem_max, which is still enough for one message.
-  os::SetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &kSocketBufferBytes, sizeof(kSocketBufferBytes));
+  SetMessageBuffer(socket);
   return std::unique_ptr<SocketPipe>(new SocketPipe(std::move(socket), options.max_message_bytes));
 }
 
@@ -116,7 +158,8 @@ absl::StatusOr<bool> SocketPipe::TrySendParts(absl::Span<const Blob> parts, absl
   absl::InlinedVector<Blob, 8> frame = {BytesOf(header)};
   frame.insert(frame.end(), parts.begin(), parts.end());
   absl::StatusOr<bool> sent = internal::SendPacket(socket_, frame, descriptors);
-  if (sent.status().code() == absl::StatusCode::kUnavailable) return Gone();
+  if (absl::IsUnavailable(sent.status())) return Gone();
+  refused_descriptors_ = sent.ok() && !*sent && !descriptors.empty();
   return sent;
 }
 
@@ -133,13 +176,13 @@ absl::StatusOr<std::optional<size_t>> SocketPipe::TryReceive(absl::Span<std::byt
                                 {.iov_base = overflow_.data(), .iov_len = overflow_.size() - direct}}};
   std::vector<Fd> received;
   const absl::StatusOr<ReceivedPacket> packet = internal::ReceivePacket(socket_, absl::MakeSpan(into), &received);
-  if (!packet.ok()) return receive_end_ = packet.status();
+  if (!packet.ok()) return EndReceiving(packet.status());
   if (packet->kind == ReceivedPacket::Kind::kNone) return std::nullopt;
-  if (packet->kind == ReceivedPacket::Kind::kEnd) return receive_end_ = Gone();
-  receive_end_ = Validate(header, packet->bytes, received.size());
-  if (!receive_end_.ok()) return receive_end_;
-  if (header.type == FrameType::kFinish) return receive_end_ = absl::OutOfRangeError("the peer has finished sending");
-  if (header.type == FrameType::kGoodbye) return receive_end_ = Goodbye();
+  if (packet->kind == ReceivedPacket::Kind::kEnd) return EndReceiving(Gone());
+  const absl::Status valid = Validate(header, packet->bytes, received.size());
+  if (!valid.ok()) return EndReceiving(valid);
+  if (header.type == FrameType::kFinish) return EndReceiving(absl::OutOfRangeError("the peer has finished sending"));
+  if (header.type == FrameType::kGoodbye) return EndReceiving(Goodbye());
   if (header.bytes > direct) {
     Pending& pending = pending_.emplace();
     pending.bytes.assign(buffer.begin(), buffer.begin() + direct);
@@ -163,6 +206,13 @@ absl::StatusOr<std::optional<size_t>> SocketPipe::DeliverPending(absl::Span<std:
   return bytes;
 }
 
+absl::Status SocketPipe::EndReceiving(absl::Status status) {
+  receive_end_ = std::move(status);
+  // All but the orderly end of one direction ends both.
+  if (!absl::IsOutOfRange(receive_end_)) os::Shutdown(socket_.get(), SHUT_RDWR);
+  return receive_end_;
+}
+
 absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, Deadline deadline) {
   pollfd poll = {.fd = socket_.get(), .events = event, .revents = 0};
   const auto is_ready = [&] {
@@ -178,7 +228,11 @@ absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, Deadli
   return absl::DeadlineExceededError("nothing came from the peer in time");
 }
 
-absl::Status SocketPipe::WaitToSend(Deadline deadline) { return WaitFor(POLLOUT, send_spinner_, deadline); }
+absl::Status SocketPipe::WaitToSend(Deadline deadline) {
+  if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, deadline);
+  const absl::Status status = WaitFor(/*event=*/0, send_spinner_, Earlier(deadline, kDescriptorTick));
+  return deadline.HasPassed() ? status : absl::OkStatus();
+}
 
 absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
   if (pending_.has_value() || !receive_end_.ok()) return absl::OkStatus();
@@ -188,20 +242,17 @@ absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
 absl::Status SocketPipe::FinishSending() {
   if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
   if (finished_) return absl::OkStatus();
-  const FrameHeader header = {.type = FrameType::kFinish};
-  const Blob frame = BytesOf(header);
-  SLUICE_ASSIGN_OR_RETURN(const bool sent, internal::SendPacket(socket_, absl::MakeConstSpan(&frame, 1), {}));
-  if (!sent) return absl::ResourceExhaustedError("no room in the socket to finish sending; wait for room first");
+  const absl::StatusOr<bool> sent = SendLastFrame(socket_, FrameType::kFinish);
+  if (absl::IsUnavailable(sent.status())) return Gone();
+  if (!sent.ok()) return sent.status();
+  if (!*sent) return absl::ResourceExhaustedError("no room in the socket to finish; raise net.core.wmem_max");
   finished_ = true;
   return absl::OkStatus();
 }
 
 void SocketPipe::Close() {
   if (closed_.exchange(true, std::memory_order_acq_rel)) return;
-  const FrameHeader header = {.type = FrameType::kGoodbye};
-  const Blob frame = BytesOf(header);
-  internal::SendPacket(socket_, absl::MakeConstSpan(&frame, 1), {})
-      .IgnoreError();  // No room: the end of the socket tells.
+  SendLastFrame(socket_, FrameType::kGoodbye).IgnoreError();  // No room: the end of the socket tells.
   os::Shutdown(socket_.get(), SHUT_RDWR);
 }
 

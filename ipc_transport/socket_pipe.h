@@ -27,7 +27,8 @@ struct SocketPipeOptions {
   size_t max_message_bytes = 64 * 1024;
 };
 
-// As `Pipe`. Descriptors: 16 a message.
+// As `Pipe`. Descriptors: 16 a message. The peer's end is known by its socket alone: where a forked child keeps a copy
+// of it, the peer's death is not seen.
 class SocketPipe final : public Pipe {
  public:
   // A connected pair, one end for each of two threads or processes.
@@ -37,6 +38,17 @@ class SocketPipe final : public Pipe {
   // Takes a connected SEQPACKET socket over; the peer must do the same. INVALID_ARGUMENT: it is not one, or bad
   // options.
   static absl::StatusOr<std::unique_ptr<SocketPipe>> FromSocket(Fd socket, const SocketPipeOptions& options = {});
+
+  // Connects to a `SocketListener` at `path`, and waits until `deadline` for room in its queue.
+  // INVALID_ARGUMENT: bad options, or a path of more than 107 bytes. UNAVAILABLE (kNoServer): nobody listens there.
+  // PERMISSION_DENIED: the modes of socket or folder do not let this process in. DEADLINE_EXCEEDED: the queue stayed
+  // full.
+  static absl::StatusOr<std::unique_ptr<SocketPipe>> Connect(absl::string_view path,
+                                                             Deadline deadline = Deadline::Default(),
+                                                             const SocketPipeOptions& options = {});
+
+  // INVALID_ARGUMENT: options out of their range.
+  static absl::Status Check(const SocketPipeOptions& options);
 
   ~SocketPipe() override;
 
@@ -59,6 +71,8 @@ class SocketPipe final : public Pipe {
   SocketPipe(Fd socket, size_t max_message_bytes);
 
   absl::StatusOr<std::optional<size_t>> DeliverPending(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
+  // Nothing more can be received, because of `status`, which it returns.
+  absl::Status EndReceiving(absl::Status status);
   absl::Status WaitFor(short event, internal::Spinner& spinner, Deadline deadline);
 
   const Fd socket_;
@@ -68,6 +82,7 @@ class SocketPipe final : public Pipe {
 
   // The sending thread's.
   bool finished_ = false;
+  bool refused_descriptors_ = false;  // What was last refused had some.
   internal::Spinner send_spinner_;
 
   // The receiving thread's.

@@ -67,6 +67,26 @@ TEST(SocketFrameTest, OnlyHonestFramesPass) {
   EXPECT_THAT(ReceiveFrame({1, 1, 17, 0, 0, 0, 0, 0}, 17), StatusIs(absl::StatusCode::kDataLoss));  // Too many.
 }
 
+TEST(SocketPipeTest, ADishonestFrameEndsBothDirections) {
+  int sockets[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
+  const Fd stranger(sockets[1]);
+  ASSERT_OK_AND_ASSIGN(const auto pipe, SocketPipe::FromSocket(Fd(sockets[0])));
+  const std::byte noise[3] = {};
+  const Blob part(noise);
+  ASSERT_OK(internal::SendPacket(stranger, absl::MakeConstSpan(&part, 1), {}));
+  std::vector<std::byte> buffer(100);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(pipe->TryReceive(absl::MakeSpan(buffer), nullptr), StatusIs(absl::StatusCode::kDataLoss));
+  }
+  EXPECT_THAT(pipe->TrySend(noise), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(SocketPipeTest, RefusesAnUnconnectedSocket) {
+  ASSERT_OK_AND_ASSIGN(const auto pipe, SocketPipe::FromSocket(Fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0))));
+  EXPECT_THAT(pipe->TrySend({}), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(SocketPipeTest, RefusesBadOptions) {
   for (const size_t bytes : {size_t{0}, size_t{128} * 1024 + 1}) {
     EXPECT_THAT(SocketPipe::CreatePair({.max_message_bytes = bytes}), StatusIs(absl::StatusCode::kInvalidArgument));

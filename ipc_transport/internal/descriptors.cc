@@ -58,6 +58,7 @@ absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, abs
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == ETOOMANYREFS) return false;
     if (errno == EBADF) return absl::InvalidArgumentError("a descriptor to send is not open");
+    if (errno == ENOTCONN) return absl::InvalidArgumentError("the socket is not connected");
     return FromErrno(errno, "send to the peer");
   }
   return true;
