@@ -69,7 +69,8 @@ class Session {
 };
 
 namespace session::heap {
-using ClientSession = ::ipc::Session;
+using Session = ::ipc::Session;
+using ClientSession = Session;
 }  // namespace session::heap
 
 }  // namespace sluice_0

@@ -1,0 +1,112 @@
+#include "ipc_transport/structured/internal/incoming_message.h"
+
+#include <kj/exception.h>
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+constexpr size_t kWordBytes = sizeof(capnp::word);
+
+// Between cooperating peers a message may be read as often, and be as large, as its reader likes; only the depth that
+// costs stack is bounded.
+constexpr capnp::ReaderOptions kReaderOptions = {
+    .traversalLimitInWords = std::numeric_limits<uint64_t>::max(),
+    .nestingLimit = 64,
+};
+
+kj::ArrayPtr<const capnp::word> AsWords(absl::Span<const std::byte> bytes) {
+  return kj::arrayPtr(reinterpret_cast<const capnp::word*>(bytes.data()), bytes.size() / kWordBytes);
+}
+
+}  // namespace
+
+absl::StatusOr<IncomingMessage::Ptr> IncomingMessage::Copy(const MessageRecord& record,
+                                                           std::unique_ptr<BorrowedSegments> borrowed,
+                                                           std::vector<Fd> descriptors) {
+  Ptr message(Recycler<IncomingMessage>::Take());
+  const size_t bytes = record.inline_segment.size() + record.attached.size();
+  std::byte* memory = message->small_;
+  if (bytes > kSmallBytes) {
+    SLUICE_RETURN_IF_ERROR(message->memory_.Grow(bytes));
+    memory = message->memory_.data();
+  }
+  MessageRecord copy = record;
+  std::memcpy(memory, record.inline_segment.data(), record.inline_segment.size());
+  copy.inline_segment = absl::MakeConstSpan(memory, record.inline_segment.size());
+  if (!record.attached.empty()) {
+    memory += record.inline_segment.size();
+    std::memcpy(memory, record.attached.data(), record.attached.size());
+    copy.attached = absl::MakeConstSpan(memory, record.attached.size());
+  }
+  SLUICE_RETURN_IF_ERROR(message->Open(copy, std::move(borrowed), std::move(descriptors)));
+  return message;
+}
+
+absl::StatusOr<IncomingMessage::Ptr> IncomingMessage::Adopt(HeapBytes bytes, const MessageRecord& record,
+                                                            std::unique_ptr<BorrowedSegments> borrowed,
+                                                            std::vector<Fd> descriptors) {
+  Ptr message(Recycler<IncomingMessage>::Take());
+  message->memory_ = std::move(bytes);
+  SLUICE_RETURN_IF_ERROR(message->Open(record, std::move(borrowed), std::move(descriptors)));
+  return message;
+}
+
+void IncomingMessage::Reset() {
+  root_ = {};
+  reader_.reset();
+  segments_.clear();
+  borrowed_.reset();
+  memory_ = {};
+  reply_channel_.reset();
+  descriptors_.clear();
+}
+
+absl::Status IncomingMessage::Open(const MessageRecord& record, std::unique_ptr<BorrowedSegments> borrowed,
+                                   std::vector<Fd> descriptors) {
+  id_ = record.id;
+  in_reply_to_ = record.in_reply_to;
+  is_request_ = record.is_request;
+  borrowed_ = std::move(borrowed);
+  descriptors_ = std::move(descriptors);
+  SLUICE_RETURN_IF_ERROR(CollectSegments(record));
+  reader_.emplace(kj::arrayPtr(segments_.data(), segments_.size()), kReaderOptions);
+  try {
+    root_ = reader_->getRoot<capnp::AnyPointer>().getAs<capnp::AnyStruct>();
+  } catch (const kj::Exception& error) {
+    return absl::DataLossError(
+        absl::StrCat("the peer sent a message without a readable root: ", error.getDescription().cStr()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status IncomingMessage::CollectSegments(const MessageRecord& record) {
+  segments_.push_back(AsWords(record.inline_segment));
+  size_t offset = 0;
+  for (const uint64_t words : record.attached_words) {
+    segments_.push_back(AsWords(record.attached.subspan(offset, words * kWordBytes)));
+    offset += words * kWordBytes;
+  }
+  if (borrowed_ == nullptr) return absl::OkStatus();
+  for (const absl::Span<const std::byte> segment : borrowed_->segments()) {
+    const bool is_aligned = reinterpret_cast<uintptr_t>(segment.data()) % kWordBytes == 0;
+    if (!is_aligned || segment.size() % kWordBytes != 0 || segment.size() / kWordBytes > kMaxSegmentWords) {
+      return absl::DataLossError(
+          absl::StrCat("the peer sent a stored segment of ", segment.size(), " bytes that is not whole words"));
+    }
+    segments_.push_back(AsWords(segment));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

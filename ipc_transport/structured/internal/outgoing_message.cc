@@ -1,0 +1,169 @@
+#include "ipc_transport/structured/internal/outgoing_message.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_transport/structured/internal/record.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+constexpr size_t kWordBytes = sizeof(capnp::word);
+// What a message is that nobody has built: a root pointer to nothing.
+constexpr std::byte kEmptyMessage[kWordBytes] = {};
+
+absl::Span<const std::byte> AsBytes(kj::ArrayPtr<const capnp::word> words) {
+  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(words.begin()), words.size() * kWordBytes);
+}
+
+kj::ArrayPtr<capnp::word> AsWords(absl::Span<std::byte> bytes) {
+  return kj::arrayPtr(reinterpret_cast<capnp::word*>(bytes.data()), bytes.size() / kWordBytes);
+}
+
+}  // namespace
+
+OutgoingMessage::Ptr OutgoingMessage::New(std::shared_ptr<MessageStore> store) {
+  Ptr message(Recycler<OutgoingMessage>::Take());
+  message->store_ = std::move(store);
+  message->builder_.emplace(*message);
+  return message;
+}
+
+void OutgoingMessage::Reset() {
+  if (has_first_segment_) {
+    const auto segments = builder_->getSegmentsForOutput();
+    std::memset(first_segment_, 0, segments.size() == 0 ? 0 : segments[0].size() * kWordBytes);
+  }
+  builder_.reset();
+  stored_.reset();
+  FreeSegments();
+  store_.reset();
+  segment_bytes_ = 0;
+  has_first_segment_ = false;
+  is_sealed_ = false;
+  status_ = absl::OkStatus();
+  descriptors_.clear();
+  inline_segment_ = {};
+  attached_.clear();
+}
+
+void OutgoingMessage::FreeSegments() {
+  for (const Segment& segment : segments_) {
+    if (segment.is_stored) {
+      store_->Free(segment.space);
+    } else {
+      std::free(segment.space.data());
+    }
+  }
+  segments_.clear();
+}
+
+absl::Span<std::byte> OutgoingMessage::AllocateStored(size_t wanted_bytes, size_t minimum_bytes) {
+  absl::StatusOr<absl::Span<std::byte>> space = store_->Allocate(wanted_bytes);
+  if (!space.ok() && wanted_bytes > minimum_bytes) space = store_->Allocate(minimum_bytes);
+  if (space.ok()) return *space;
+  status_ =
+      absl::ResourceExhaustedError(absl::StrCat("the store has no ", minimum_bytes, " bytes more for a message of ",
+                                                segment_bytes_, " bytes so far: ", space.status().message()));
+  return {};
+}
+
+kj::ArrayPtr<capnp::word> OutgoingMessage::AllocateSegment(size_t minimum_words) {
+  // The first request is for the root's pointer alone.
+  if (!has_first_segment_) {
+    has_first_segment_ = true;
+    return AsWords(absl::MakeSpan(first_segment_));
+  }
+  const size_t minimum_bytes = minimum_words * kWordBytes;
+  const size_t wanted_bytes = std::max(minimum_bytes, std::clamp(segment_bytes_, kMinSegmentBytes, kMaxSegmentBytes));
+  if (segments_.size() == kMaxSegments && status_.ok()) {
+    status_ = absl::ResourceExhaustedError(
+        absl::StrCat("a message of ", segment_bytes_, " bytes needs more than ", kMaxSegments, " segments"));
+  }
+  absl::Span<std::byte> space;
+  if (store_ != nullptr && status_.ok()) space = AllocateStored(wanted_bytes, minimum_bytes);
+  const bool is_stored = !space.empty();
+  if (!is_stored) {
+    auto* const memory = static_cast<std::byte*>(std::calloc(wanted_bytes, 1));
+    // The one thing that building may throw, as any `new` does.
+    if (memory == nullptr) throw std::bad_alloc();
+    space = absl::MakeSpan(memory, wanted_bytes);
+  }
+  segments_.push_back({space, is_stored});
+  segment_bytes_ += space.size();
+  return AsWords(space);
+}
+
+absl::Status OutgoingMessage::AttachDescriptor(Fd fd) {
+  if (!fd.valid()) return absl::InvalidArgumentError("the descriptor to attach is not open");
+  if (descriptors_.size() == kMaxDescriptors) {
+    return absl::InvalidArgumentError(absl::StrCat("a message carries at most ", kMaxDescriptors, " descriptors"));
+  }
+  descriptors_.push_back(std::move(fd));
+  return absl::OkStatus();
+}
+
+size_t OutgoingMessage::bytes() {
+  size_t words = 0;
+  for (const auto& segment : builder_->getSegmentsForOutput()) words += segment.size();
+  return words * kWordBytes;
+}
+
+absl::Status OutgoingMessage::Seal() {
+  if (is_sealed_) return absl::OkStatus();
+  SLUICE_RETURN_IF_ERROR(status_);
+  const auto output = builder_->getSegmentsForOutput();
+  inline_segment_ = output.size() == 0 ? absl::MakeConstSpan(kEmptyMessage) : AsBytes(output[0]);
+  attached_.clear();
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    // A word at least: what was built there may have been taken out again.
+    const size_t used = std::max(output[i + 1].size() * kWordBytes, kWordBytes);
+    attached_.push_back(segments_[i].space.first(used));
+  }
+  if (store_ != nullptr && !segments_.empty()) {
+    SLUICE_RETURN_IF_ERROR(Publish(attached_));
+    attached_.clear();
+  }
+  is_sealed_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status OutgoingMessage::Publish(absl::Span<const absl::Span<const std::byte>> used) {
+  absl::InlinedVector<absl::Span<std::byte>, 16> spaces;
+  absl::InlinedVector<size_t, 16> sizes;
+  for (size_t i = 0; i < segments_.size(); ++i) {
+    spaces.push_back(segments_[i].space);
+    sizes.push_back(used[i].size());
+  }
+  absl::StatusOr<std::unique_ptr<StoredSegments>> stored = store_->Publish(spaces, sizes);
+  if (!stored.ok()) return WithContext(stored.status(), "publish a message");
+  stored_ = *std::move(stored);
+  segments_.clear();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LoanHandle> OutgoingMessage::Lend() const {
+  const MutexLock lock(lend_mutex_);
+  return stored_->Lend();
+}
+
+void OutgoingMessage::TakeBack(LoanHandle loan) const {
+  const MutexLock lock(lend_mutex_);
+  stored_->TakeBack(loan);
+}
+
+absl::Status NoMessage() {
+  return absl::InvalidArgumentError("there is no message: it was moved from, or sent or frozen before");
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,136 @@
+// Typed messages: built, frozen to be sent many times, and received.
+
+#ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
+#define SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "ipc_transport/structured/internal/channel_core.h"
+#include "ipc_transport/structured/internal/incoming_message.h"
+#include "ipc_transport/structured/internal/outgoing_message.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+
+template <typename Root>
+class FrozenMessage;
+template <typename Root>
+class Incoming;
+template <typename Root>
+class StructuredChannel;
+
+// A message that is being built; `Root` is any Cap'n Proto struct. Move-only; one thread. Once moved from, sent or
+// frozen it may only be destroyed or assigned to.
+//
+//   Message<Body> request = channel.NewMessage();
+//   request.body().initGetCacheReq().setFileName("huge-file.bin");
+//   absl::StatusOr<Incoming<Body>> answer = channel.Request(std::move(request), absl::Seconds(5));
+template <typename Root>
+class Message {
+ public:
+  // On the heap, for any channel; its content is copied when it is sent. `NewMessage` of a channel builds in the
+  // channel's memory instead.
+  Message() : message_(internal::OutgoingMessage::New(nullptr)) {}
+
+  // The root; initialised at first use. Building never fails: see `status`. Cap'n Proto's own limits (a list has at
+  // most 2^29 - 1 elements) are its exceptions.
+  typename Root::Builder body() { return message_->builder().template getRoot<Root>(); }
+
+  // Sent with the message, and closed with it. INVALID_ARGUMENT: not open, or the 17th.
+  absl::Status AttachDescriptor(Fd fd) { return message_->AttachDescriptor(std::move(fd)); }
+
+  // Built so far.
+  size_t bytes() const { return message_->bytes(); }
+
+  // RESOURCE_EXHAUSTED, with figures, once the channel's memory was exhausted while building: what followed was built
+  // in private memory, and the message cannot be sent.
+  absl::Status status() const { return message_->status(); }
+
+  // May then be sent many times, on every channel of the same memory; a heap message on every channel.
+  // RESOURCE_EXHAUSTED: as `status`, or too many messages are out.
+  absl::StatusOr<FrozenMessage<Root>> Freeze() && {
+    std::shared_ptr<internal::OutgoingMessage> message = std::move(message_);
+    if (message == nullptr) return internal::NoMessage();
+    // First, since it makes a root where there is none.
+    const typename Root::Reader body = message->builder().template getRoot<Root>().asReader();
+    SLUICE_RETURN_IF_ERROR(message->Seal());
+    return FrozenMessage<Root>(std::move(message), body);
+  }
+
+ private:
+  friend class Incoming<Root>;
+  friend class StructuredChannel<Root>;
+
+  explicit Message(internal::OutgoingMessage::Ptr message) : message_(std::move(message)) {}
+
+  internal::OutgoingMessage::Ptr message_;
+};
+
+// An immutable message; copies share it. Any thread.
+template <typename Root>
+class FrozenMessage {
+ public:
+  // Valid as long as a copy of this.
+  typename Root::Reader body() const& { return body_; }
+  typename Root::Reader body() const&& = delete;
+
+  size_t bytes() const { return message_->bytes(); }
+
+ private:
+  friend class Incoming<Root>;
+  friend class Message<Root>;
+  friend class StructuredChannel<Root>;
+
+  FrozenMessage(std::shared_ptr<internal::OutgoingMessage> message, typename Root::Reader body)
+      : message_(std::move(message)), body_(body) {}
+
+  std::shared_ptr<internal::OutgoingMessage> message_;
+  typename Root::Reader body_;
+};
+
+// A received message, read in place. Move-only; one thread at a time. What `body()` returns lives as long as this; it
+// may outlive the channel and the session.
+template <typename Root>
+class Incoming {
+ public:
+  // Of a peer's message whose inside is malformed, Cap'n Proto's readers throw kj::Exception.
+  typename Root::Reader body() const& { return message_->root().template as<Root>(); }
+  typename Root::Reader body() const&& = delete;
+
+  // To be moved out; the rest is closed with the message.
+  std::vector<Fd>& descriptors() { return message_->descriptors(); }
+
+  // It is a request, answered or not.
+  bool expects_reply() const { return message_->is_request(); }
+
+  // Answers a request, once. `answer` is consumed, sent or not.
+  // FAILED_PRECONDITION: not a request, or answered already. Else as `StructuredChannel::Send`, and then it may be
+  // tried again.
+  absl::Status Reply(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
+    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
+    return internal::ChannelCore::Reply(*message_, consumed.get(), deadline);
+  }
+  absl::Status Reply(const FrozenMessage<Root>& answer, Deadline deadline = Deadline::Default()) {
+    return internal::ChannelCore::Reply(*message_, answer.message_.get(), deadline);
+  }
+
+ private:
+  friend class StructuredChannel<Root>;
+
+  explicit Incoming(internal::IncomingMessage::Ptr message) : message_(std::move(message)) {}
+
+  internal::IncomingMessage::Ptr message_;
+};
+
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
