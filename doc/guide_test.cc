@@ -5,8 +5,11 @@
 
 #include <array>
 #include <cerrno>
+#include <cinttypes>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -27,9 +30,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/apps.h"
-#include "ipc_session/server.h"
-#include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm_classic/session.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_listener.h"
@@ -53,7 +55,7 @@ inline constexpr ipc::ServerApp kHost{.app = {.name = "host"}, .allowed_clients 
 // guide]
 
 // [guide
-namespace memory = ipc::session::heap;
+namespace memory = ipc::session::shm::classic;
 using guide::Greeting;
 
 // In the host.
@@ -275,6 +277,18 @@ SLUICE_CHILD_ROLE(echo) {
   return listener.ok() && EchoOnce(*listener).ok() ? 0 : 1;
 }
 
+// The line of /proc/self/maps for `address`.
+std::string MappingOf(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin, end;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) continue;
+    const auto at = reinterpret_cast<uintptr_t>(address);
+    if (begin <= at && at < end) return line;
+  }
+  return "";
+}
+
 class GuideTest : public ::testing::Test {
  protected:
   // A host in a process of its own.
@@ -318,6 +332,8 @@ TEST_F(GuideTest, APictureIsReadInPlace) {
   ASSERT_EQ(picture.size(), kPictureBytes);
   EXPECT_EQ(picture[0], 7);
   EXPECT_EQ(picture[kPictureBytes - 1], 7);
+  EXPECT_THAT(MappingOf(picture.begin()), HasSubstr("memfd:sluice-classic"));
+  EXPECT_THAT(MappingOf(picture.end() - 1), HasSubstr("memfd:sluice-classic"));
 }
 
 TEST_F(GuideTest, AFrozenMessageIsSentTwice) {

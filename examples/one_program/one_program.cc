@@ -15,12 +15,11 @@
 #include "absl/time/time.h"
 #include "examples/one_program/squares.capnp.h"
 #include "ipc_session/apps.h"
-#include "ipc_session/server.h"
-#include "ipc_session/session.h"
+#include "ipc_shm_classic/session.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
 
-namespace memory = ipc::session::heap;
+namespace memory = ipc::session::shm::classic;
 using one_program::Body;
 
 // The universe: the programs, and who may connect to whom.
@@ -39,7 +38,7 @@ absl::Status RunClient() {
   if (!answer.ok()) return answer.status();
   const auto squares = answer->body().getSquares();
   if (squares.size() == 0) return absl::DataLossError("the answer is empty");
-  std::cout << "client: got " << squares.size() << " squares in 8 MB; 1000 squared is " << squares[0] << std::endl;
+  std::cout << "client: got " << squares.size() << " squares; 1000 squared is " << squares[0] << std::endl;
   return absl::OkStatus();
 }
 
