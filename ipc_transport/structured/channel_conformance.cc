@@ -10,7 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/testing/parcels.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
 

@@ -2,7 +2,8 @@
 
 #include <sys/socket.h>
 
-#include <cstring>
+#include <algorithm>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -10,12 +11,15 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/channel_conformance.h"
 #include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/schema_identity.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_transport/structured/testing/records.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"

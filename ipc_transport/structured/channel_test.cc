@@ -6,7 +6,11 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/channel.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/ring_pipe.h"
+#include "ipc_transport/structured/message.h"
+#include "ipc_transport/structured/store.h"
 #include "ipc_transport/structured/testing/fake_store.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"

@@ -9,6 +9,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "ipc_transport/structured/internal/heap_bytes.h"
 #include "ipc_transport/structured/internal/split.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"

@@ -31,7 +31,6 @@
 
 namespace ipc {
 inline namespace sluice_0 {
-
 namespace internal {
 
 // Errors and threads as in StructuredChannel. Shared by the channel and the requests that still want their answer.
@@ -46,9 +45,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
               const StructuredChannelOptions& options);
   ~ChannelCore() { Close(); }
 
-  // Of the calls that send, INVALID_ARGUMENT: the message is null.
   OutgoingMessage::Ptr NewMessage() { return OutgoingMessage::New(store_); }
 
+  // Of the calls that send, INVALID_ARGUMENT: the message is null.
   absl::Status Send(OutgoingMessage* message, Deadline deadline);
   absl::StatusOr<IncomingMessage::Ptr> Request(OutgoingMessage* message, Deadline deadline);
   absl::StatusOr<IncomingMessage::Ptr> Receive(Deadline deadline);

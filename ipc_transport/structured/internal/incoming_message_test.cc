@@ -9,12 +9,17 @@
 #include <utility>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/structured/internal/heap_bytes.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
+#include "ipc_transport/structured/internal/record.h"
+#include "ipc_transport/structured/store.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_transport/structured/testing/records.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc {

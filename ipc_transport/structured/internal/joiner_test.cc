@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc {

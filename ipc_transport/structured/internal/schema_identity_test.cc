@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_util/testing/status_matchers.h"
 

@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/internal/joiner.h"
 #include "ipc_transport/structured/internal/record.h"
 #include "ipc_util/testing/status_matchers.h"

@@ -4,6 +4,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "ipc_util/testing/time_limit.h"
