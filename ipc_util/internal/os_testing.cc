@@ -146,7 +146,7 @@ Verdict JudgeCall(const char* function) {
       } else {
         verdict.bytes_at_most = static_cast<size_t>(instruction.value);
       }
-      ++state.interventions;
+      if (!installed.for_life) ++state.interventions;
     }
   }
   errno = error_before;

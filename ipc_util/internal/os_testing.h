@@ -78,7 +78,7 @@ class OsTesting {
   // How often `function` was called, failed calls included.
   int calls(absl::string_view function) const;
 
-  // How many calls were made to fail or cut short: 0 says that the instructions met nothing.
+  // How often its instructions made a call fail or cut it short: 0 says that they met nothing.
   int interventions() const;
 
   // The points that were reached, in their order.
