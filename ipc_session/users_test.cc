@@ -1,7 +1,6 @@
 // Sessions between several uids and gids: who gets in, who does not, and with what modes.
 // needs several uids
 
-#include <grp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -34,6 +33,7 @@
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/user.h"
 
 namespace ipc::testing {
 namespace {
@@ -43,7 +43,7 @@ using ::testing::HasSubstr;
 constexpr uid_t kServerUid = 4001;
 constexpr uid_t kClientUid = 4002;
 constexpr gid_t kServerGid = 5001;
-constexpr gid_t kOtherGid = 5002;
+constexpr gid_t kStrangerGid = 5002;
 
 // The universe of these tests, whoever asks.
 App ClientApp() { return {.name = "cacheCli", .uid = kClientUid, .gid = kServerGid}; }
@@ -56,10 +56,8 @@ ServerApp ServerAppFor(Permissions permissions) {
 void Become(const std::string& uid, const std::string& gid) {
   uid_t uid_number;
   gid_t gid_number;
-  if (!absl::SimpleAtoi(uid, &uid_number) || !absl::SimpleAtoi(gid, &gid_number) || setgroups(0, nullptr) != 0 ||
-      setresgid(gid_number, gid_number, gid_number) != 0 || setresuid(uid_number, uid_number, uid_number) != 0) {
-    std::abort();
-  }
+  if (!absl::SimpleAtoi(uid, &uid_number) || !absl::SimpleAtoi(gid, &gid_number)) std::abort();
+  BecomeUser(uid_number, gid_number);
 }
 
 Permissions PermissionsOf(const std::string& name) {
@@ -128,7 +126,7 @@ SLUICE_CHILD_ROLE(impostor) {
 class UsersTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) GTEST_SKIP() << "SKIPPED: needs root, to become other users";
+    if (!CanBecomeUsers()) GTEST_SKIP() << "SKIPPED: needs root, to become other users";
     ASSERT_EQ(chown(folder_.path().c_str(), kServerUid, kServerGid), 0);
     ASSERT_EQ(chmod(folder_.path().c_str(), 0755), 0);
   }
@@ -167,7 +165,7 @@ TEST_F(UsersTest, PermissionsForTheGroupLetItsMembersIn) {
   EXPECT_EQ(ModeOf(""), 0750u);
   EXPECT_EQ(ModeOf("/cacheSrv.sock"), 0660u);
   EXPECT_EQ(AskAs(kClientUid, kServerGid), "hello");
-  EXPECT_THAT(AskAs(kClientUid, kOtherGid), HasSubstr("PERMISSION_DENIED"));
+  EXPECT_THAT(AskAs(kClientUid, kStrangerGid), HasSubstr("PERMISSION_DENIED"));
 }
 
 // A6
@@ -191,7 +189,7 @@ TEST_F(UsersTest, AnotherUidIsRefused) {
 TEST_F(UsersTest, AnotherGidIsRefused) {
   Child server = StartServer("everyone");
   ASSERT_EQ(server.Hear(), "listening");
-  EXPECT_THAT(AskAs(kClientUid, kOtherGid), HasSubstr("refused: the app's uid or gid is not the universe's"));
+  EXPECT_THAT(AskAs(kClientUid, kStrangerGid), HasSubstr("refused: the app's uid or gid is not the universe's"));
   EXPECT_THAT(server.Hear(), HasSubstr("gid 5002"));
 }
 
