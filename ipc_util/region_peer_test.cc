@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -159,12 +160,22 @@ TEST(RegionLimitTest, RlimitAs) {
   EXPECT_EQ(child.Wait(), 0);
 }
 
+// How much memory of this process is locked.
+size_t LockedBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    size_t kilobytes;
+    if (word == "VmLck:" && status >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;
+}
+
 SLUICE_CHILD_ROLE(locks_all_memory) {
   if (mlockall(MCL_FUTURE) != 0) {
     TellParent("cannot lock");
     return 0;
   }
-  constexpr size_t kBytes = 64 * kPage;
+  constexpr size_t kBytes = 1024 * kPage;
   const Fd plain(memfd_create("plain", MFD_CLOEXEC));
   struct stat file = {};
   if (ftruncate(plain.get(), kBytes) != 0 ||
@@ -173,12 +184,14 @@ SLUICE_CHILD_ROLE(locks_all_memory) {
     TellParent("locks nothing");
     return 0;
   }
+  const size_t locked = LockedBytes();
   const absl::StatusOr<Region> region = Region::Create("test", kBytes, Sharing::kManyWriters);
   if (!region.ok()) {
     TellParent(region.status().ToString());
     return 1;
   }
-  TellParent(absl::StrCat("filled ", region->ResidentBytes().value_or(kBytes)));
+  const bool is_locked = LockedBytes() >= locked + kBytes;
+  TellParent(absl::StrCat("filled ", region->ResidentBytes().value_or(kBytes), is_locked ? ", locked" : ""));
   return 0;
 }
 
