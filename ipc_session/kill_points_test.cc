@@ -166,7 +166,7 @@ TEST(KilledServerTest, TheClientLearnsOfItAndTheNextServerTakesOver) {
     points = absl::StrSplit(server.Hear(), ' ');
   }
   EXPECT_THAT(points, ElementsAre("session.listen.folder", "session.listen.lock_opened", "session.listen.locked",
-                                  "session.listen.bound", "session.listening", "session.accepted",
+                                  "socket.bound", "session.listening", "session.accepted",
                                   "session.hello.received", "session.welcome.sent", "session.ready.received"));
   const World before = World::Now();
   for (const std::string& point : points) {

@@ -8,9 +8,9 @@
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_session/internal/identity.h"
-#include "ipc_session/internal/listening_socket.h"
 #include "ipc_session/internal/login_half.h"
 #include "ipc_session/internal/run_folder.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -31,7 +31,7 @@ struct CheckedServer {
 
 absl::StatusOr<CheckedServer> ConnectAndCheck(const Identity& server, const std::string& path,
                                               const SessionOptions& options) {
-  SLUICE_ASSIGN_OR_RETURN(Fd socket, ConnectTo(path, options.deadline));
+  SLUICE_ASSIGN_OR_RETURN(Fd socket, ConnectToListener(path, options.deadline));
   os::Point("session.connected");
   SLUICE_ASSIGN_OR_RETURN(const Credentials credentials, PeerCredentials(socket));
   SLUICE_RETURN_IF_ERROR(CheckUser(server, credentials));

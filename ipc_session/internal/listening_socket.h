@@ -9,7 +9,6 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -35,10 +34,6 @@ class ListeningSocket {
   const Fd socket_;
   const pid_t owner_;
 };
-
-// Connects to the one at `path`. UNAVAILABLE (kNoServer): nobody listens. PERMISSION_DENIED: its mode, or its folder's,
-// does not let this process in. DEADLINE_EXCEEDED: its queue stayed full.
-absl::StatusOr<Fd> ConnectTo(const std::string& path, Deadline deadline);
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -13,9 +13,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/os.h"
@@ -26,7 +26,7 @@
 namespace ipc::testing {
 namespace {
 
-using ipc::internal::ConnectTo;
+using ipc::internal::ConnectToListener;
 using ipc::internal::ListeningSocket;
 using ::testing::HasSubstr;
 
@@ -56,13 +56,13 @@ TEST_F(ListeningSocketTest, TheModeIsExactUnderAnyUmask) {
 
 TEST_F(ListeningSocketTest, ClientsReachItAndItsNameGoesWithIt) {
   ASSERT_OK_AND_ASSIGN(auto socket, ListeningSocket::Listen(path_, 0600));
-  ASSERT_OK_AND_ASSIGN(const Fd client, ConnectTo(path_, Deadline::Passed()));
+  ASSERT_OK_AND_ASSIGN(const Fd client, ConnectToListener(path_, Deadline::Passed()));
   const Fd accepted(accept4(socket->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
   EXPECT_TRUE(accepted.valid());
   EXPECT_LT(accept4(socket->fd().get(), nullptr, nullptr, SOCK_CLOEXEC), 0);  // Does not wait.
   socket.reset();
   EXPECT_EQ(Mode(), 0u);
-  const absl::Status status = ConnectTo(path_, Deadline::Passed()).status();
+  const absl::Status status = ConnectToListener(path_, Deadline::Passed()).status();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable, HasSubstr("no server listens at")));
   EXPECT_EQ(ReasonOf(status), Reason::kNoServer);
 }
@@ -76,9 +76,9 @@ TEST_F(ListeningSocketTest, ASocketOfADeadServerIsReplaced) {
     const Fd dead(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     ASSERT_EQ(bind(dead.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
   }
-  EXPECT_EQ(ReasonOf(ConnectTo(path_, Deadline::Passed()).status()), Reason::kNoServer);
+  EXPECT_EQ(ReasonOf(ConnectToListener(path_, Deadline::Passed()).status()), Reason::kNoServer);
   ASSERT_OK_AND_ASSIGN(const auto socket, ListeningSocket::Listen(path_, 0600));
-  EXPECT_OK(ConnectTo(path_, Deadline::Passed()));
+  EXPECT_OK(ConnectToListener(path_, Deadline::Passed()));
 }
 
 // P2
@@ -91,16 +91,7 @@ TEST_F(ListeningSocketTest, AForkedChildsCopyLeavesTheName) {
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_OK(ConnectTo(path_, Deadline::Passed()));
-}
-
-// F18
-TEST_F(ListeningSocketTest, AFullQueueIsWaitedForUntilTheDeadline) {
-  ASSERT_OK_AND_ASSIGN(const auto socket, ListeningSocket::Listen(path_, 0600));
-  ASSERT_EQ(listen(socket->fd().get(), 0), 0);  // Room for one.
-  ASSERT_OK_AND_ASSIGN(const Fd first, ConnectTo(path_, Deadline::Passed()));
-  EXPECT_THAT(ConnectTo(path_, absl::Milliseconds(5)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("stayed full")));
+  EXPECT_OK(ConnectToListener(path_, Deadline::Passed()));
 }
 
 TEST_F(ListeningSocketTest, WhatCannotBeRemovedIsAnError) {
@@ -112,7 +103,7 @@ TEST_F(ListeningSocketTest, WhatCannotBeRemovedIsAnError) {
 TEST_F(ListeningSocketTest, APathThatIsTooLong) {
   const std::string path(108, 'x');
   EXPECT_THAT(ListeningSocket::Listen(path, 0600), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(ConnectTo(path, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ConnectToListener(path, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

@@ -18,10 +18,10 @@
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_session/internal/identity.h"
-#include "ipc_session/internal/listening_socket.h"
 #include "ipc_session/testing/log_lines.h"
 #include "ipc_session/testing/scripted_login.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/status.h"
@@ -34,7 +34,7 @@
 namespace ipc::testing {
 namespace {
 
-using ipc::internal::ConnectTo;
+using ipc::internal::ConnectToListener;
 using ipc::internal::EncodeReady;
 using ipc::internal::Identity;
 using ipc::internal::ReceivedFrame;
@@ -65,7 +65,7 @@ class ServerCoreTest : public ::testing::Test {
   void Listen() { Listen(SettingsIn(folder_.path())); }
 
   Fd Connect() {
-    absl::StatusOr<Fd> socket = ConnectTo(absl::StrCat(folder_.path(), "/cacheSrv.sock"), TimeLimit());
+    absl::StatusOr<Fd> socket = ConnectToListener(absl::StrCat(folder_.path(), "/cacheSrv.sock"), TimeLimit());
     EXPECT_OK(socket);
     return *std::move(socket);
   }

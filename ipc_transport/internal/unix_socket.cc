@@ -50,6 +50,7 @@ absl::StatusOr<Fd> ListenAt(const std::string& path, mode_t mode, int backlog) {
     return absl::AlreadyExistsError(
         absl::StrCat("listen at ", path, ": something is there; remove it if no server lives behind it"));
   }
+  os::Point("socket.bound");
   if (os::Chmod(path.c_str(), mode) != 0 || os::Listen(socket.get(), backlog) != 0) {
     const int error = errno;
     os::Unlink(path.c_str());
@@ -83,8 +84,10 @@ absl::StatusOr<Fd> ConnectToListener(const std::string& path, Deadline deadline)
     if (errno == EAGAIN || errno == EINTR) {
       return absl::DeadlineExceededError(absl::StrCat("connect to ", path, ": the listener's queue stayed full"));
     }
-    const absl::Status status = FromErrno(errno, absl::StrCat("connect to ", path));
-    return absl::IsUnavailable(status) ? WithReason(status, Reason::kNoServer) : status;
+    if (errno == ENOENT || errno == ECONNREFUSED) {
+      return WithReason(FromErrno(errno, absl::StrCat("no server listens at ", path)), Reason::kNoServer);
+    }
+    return FromErrno(errno, absl::StrCat("connect to ", path));
   }
 }
 
