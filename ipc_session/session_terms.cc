@@ -4,7 +4,6 @@
 #include "absl/strings/str_cat.h"
 #include "ipc_session/internal/limits.h"
 #include "ipc_transport/internal/ring_layout.h"
-#include "ipc_util/region.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -23,9 +22,9 @@ absl::Status Validate(const SessionOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("SessionOptions.metadata has ", options.metadata.size(),
                                                    " bytes; at most ", internal::kMaxMetadataBytes, " travel"));
   }
-  if (options.arena_bytes == 0 || options.arena_bytes > Region::kMaxBytes) {
+  if (options.arena_bytes == 0 || options.arena_bytes > internal::kMaxArenaBytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("SessionOptions.arena_bytes is ", options.arena_bytes, "; give 1 to ", Region::kMaxBytes));
+        absl::StrCat("SessionOptions.arena_bytes is ", options.arena_bytes, "; give 1 to ", internal::kMaxArenaBytes));
   }
   if (!options.run_folder.empty() &&
       (!absl::StartsWith(options.run_folder, "/") || absl::StrContains(options.run_folder, '\0'))) {

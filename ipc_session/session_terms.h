@@ -23,8 +23,8 @@ struct SessionOptions {
   size_t ring_bytes = 256 * 1024;
   // Shown to the peer as `Session::peer_metadata`; at most 4 KiB.
   std::string metadata = {};
-  // Shared-memory sessions: the most memory that this side's messages may take; address space, not memory, until
-  // touched.
+  // Shared-memory sessions: the most memory that this side's messages may take, 128 GiB at most; memory is taken as it
+  // is touched. In a classic session the client gets no more than the server.
   uint64_t arena_bytes = uint64_t{4} << 30;
   // Where the server's socket lies. Empty: /run/sluice if it exists and belongs to root or the server's uid, else
   // /tmp/sluice-<server's uid>.

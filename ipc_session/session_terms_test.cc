@@ -36,9 +36,9 @@ TEST(SessionOptionsTest, Metadata) {
 }
 
 TEST(SessionOptionsTest, ArenaBytes) {
-  EXPECT_OK(Validate(SessionOptions{.arena_bytes = uint64_t{1} << 40}));
+  EXPECT_OK(Validate(SessionOptions{.arena_bytes = uint64_t{1} << 37}));
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = 0}), StatusIs(kInvalid, HasSubstr("arena_bytes is 0")));
-  EXPECT_THAT(Validate(SessionOptions{.arena_bytes = (uint64_t{1} << 40) + 1}), StatusIs(kInvalid));
+  EXPECT_THAT(Validate(SessionOptions{.arena_bytes = (uint64_t{1} << 37) + 1}), StatusIs(kInvalid));
 }
 
 TEST(SessionOptionsTest, RunFolder) {

@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SESSION_INTERNAL_LIMITS_H_
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -11,6 +12,8 @@ namespace internal {
 
 inline constexpr int kMaxChannels = 64;
 inline constexpr size_t kMaxMetadataBytes = 4096;
+// An eighth of the largest region: it may hold both sides' arenas, each with several times its size in addresses.
+inline constexpr uint64_t kMaxArenaBytes = uint64_t{1} << 37;
 
 }  // namespace internal
 }  // namespace sluice_0

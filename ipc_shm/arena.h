@@ -1,0 +1,50 @@
+// An arena: an allocator over shared memory of one owner.
+
+#ifndef SLUICE_IPC_SHM_ARENA_H_
+#define SLUICE_IPC_SHM_ARENA_H_
+
+#include <cstddef>
+
+#include "absl/status/statusor.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace shm {
+
+struct ArenaStats {
+  size_t allocated_bytes = 0;  // In live allocations, as asked for.
+  size_t live_allocations = 0;
+  size_t limit_bytes = 0;  // What `allocated_bytes` may come to.
+};
+
+// Allocates for this process alone; no call ever waits for another process. Any thread. Destroying it takes all of its
+// memory back, freed or not.
+class Arena {
+ public:
+  // Blocks of this size and more are whole pages, which go back to the system when they are freed.
+  static constexpr size_t kLargeBytes = size_t{1} << 20;
+  static constexpr size_t kMaxAlignment = 4096;
+
+  virtual ~Arena() = default;
+
+  // `bytes` > 0 at `alignment`, a power of two. RESOURCE_EXHAUSTED: the arena is full; the text has its figures and the
+  // option to raise. INVALID_ARGUMENT: size 0, or no such alignment.
+  virtual absl::StatusOr<void*> Allocate(size_t bytes, size_t alignment) = 0;
+
+  // The same, all zero; does not touch pages that are zero already.
+  virtual absl::StatusOr<void*> AllocateZeroed(size_t bytes, size_t alignment) = 0;
+
+  // Frees what was allocated with `bytes`, or was shrunk to them.
+  virtual void Free(void* block, size_t bytes) = 0;
+
+  // Takes back what can be taken of a block behind its first `used` > 0 bytes; returns the block's new size.
+  virtual size_t Shrink(void* block, size_t bytes, size_t used) = 0;
+
+  virtual ArenaStats stats() const = 0;
+};
+
+}  // namespace shm
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_ARENA_H_

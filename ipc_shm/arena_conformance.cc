@@ -1,0 +1,261 @@
+#include "ipc_shm/arena_conformance.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "ipc_shm/internal/paged_arena.h"
+#include "ipc_util/testing/status_matchers.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+namespace {
+
+using ::ipc::internal::WindowBytesFor;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr size_t kFenceBytes = 4096;
+constexpr std::byte kFence{0x5c};
+
+// Of one thread, so that two stay below the limit.
+constexpr size_t kMaxLiveBytes = size_t{16} << 20;
+
+bool AllAre(absl::Span<const std::byte> bytes, std::byte value) {
+  return std::all_of(bytes.begin(), bytes.end(), [&](std::byte byte) { return byte == value; });
+}
+
+absl::Span<std::byte> BytesOf(void* block, size_t bytes) {
+  return absl::MakeSpan(static_cast<std::byte*>(block), bytes);
+}
+
+// A live block, filled with a value that is its own.
+struct Block {
+  absl::Span<std::byte> bytes;
+  std::byte value{0};
+
+  bool IsIntact() const { return AllAre(bytes, value); }
+};
+
+// Allocates and frees at random against a model; every block keeps its content.
+void Churn(shm::Arena& arena, uint32_t seed, int rounds, size_t max_bytes) {
+  std::mt19937 random(seed);
+  std::vector<Block> live;
+  size_t live_bytes = 0;
+  for (int round = 0; round < rounds; ++round) {
+    const bool allocates = live.empty() || (live_bytes < kMaxLiveBytes && random() % 2 == 0);
+    if (allocates) {
+      // Small ones are as frequent as large ones.
+      const size_t bytes = 1 + random() % (size_t{1} << (random() % 22)) % max_bytes;
+      const size_t alignment = size_t{1} << (random() % 13);
+      const bool zeroed = random() % 2 == 0;
+      ASSERT_OK_AND_ASSIGN(void* const block,
+                           zeroed ? arena.AllocateZeroed(bytes, alignment) : arena.Allocate(bytes, alignment));
+      ASSERT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u);
+      Block fresh = {BytesOf(block, bytes), static_cast<std::byte>(random())};
+      if (zeroed) {
+        ASSERT_TRUE(AllAre(fresh.bytes, std::byte{0})) << bytes;
+      }
+      std::memset(block, static_cast<int>(fresh.value), bytes);
+      live.push_back(fresh);
+      live_bytes += bytes;
+    } else {
+      std::swap(live[random() % live.size()], live.back());
+      ASSERT_TRUE(live.back().IsIntact()) << live.back().bytes.size();
+      live_bytes -= live.back().bytes.size();
+      arena.Free(live.back().bytes.data(), live.back().bytes.size());
+      live.pop_back();
+    }
+  }
+  for (const Block& block : live) {
+    EXPECT_TRUE(block.IsIntact());
+    arena.Free(block.bytes.data(), block.bytes.size());
+  }
+}
+
+}  // namespace
+
+void ArenaConformance::SetUp() {
+  const size_t bytes = WindowBytesFor(kLimit);
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("arena", kFenceBytes + bytes, Sharing::kManyWriters));
+  std::memset(region.data(), static_cast<int>(kFence), kFenceBytes);
+  region_ = std::make_shared<const Region>(std::move(region));
+  window_ = {.region = region_, .offset = kFenceBytes, .bytes = bytes};
+  ASSERT_OK_AND_ASSIGN(arena_, GetParam()(window_, kLimit));
+}
+
+void ArenaConformance::TearDown() {
+  if (arena_ == nullptr) return;
+  EXPECT_EQ(arena_->stats().live_allocations, 0u) << "of the test itself";
+  EXPECT_EQ(arena_->stats().allocated_bytes, 0u) << "of the test itself";
+  arena_.reset();
+  EXPECT_TRUE(AllAre(region_->bytes().first(kFenceBytes), kFence));
+}
+
+TEST_P(ArenaConformance, BlocksLieInTheWindow) {
+  for (const size_t bytes : {size_t{1}, size_t{100}, size_t{4096}, size_t{100'000}, shm::Arena::kLargeBytes - 1,
+                             shm::Arena::kLargeBytes, shm::Arena::kLargeBytes + 1, size_t{5'000'000}}) {
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(bytes, 8));
+    EXPECT_TRUE(window_.Contains(window_.OffsetOf(block), bytes)) << bytes;
+    std::memset(block, 1, bytes);
+    arena_->Free(block, bytes);
+  }
+}
+
+TEST_P(ArenaConformance, CountsWhatIsLive) {
+  EXPECT_EQ(arena_->stats().limit_bytes, kLimit);
+  ASSERT_OK_AND_ASSIGN(void* const small, arena_->Allocate(100, 8));
+  ASSERT_OK_AND_ASSIGN(void* const large, arena_->AllocateZeroed(2'000'000, 8));
+  EXPECT_EQ(arena_->stats().live_allocations, 2u);
+  EXPECT_EQ(arena_->stats().allocated_bytes, 2'000'100u);
+  arena_->Free(small, 100);
+  EXPECT_EQ(arena_->stats().live_allocations, 1u);
+  EXPECT_EQ(arena_->stats().allocated_bytes, 2'000'000u);
+  arena_->Free(large, 2'000'000);
+}
+
+TEST_P(ArenaConformance, RefusesBadSizesAndAlignments) {
+  EXPECT_THAT(arena_->Allocate(0, 8), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 0")));
+  EXPECT_THAT(arena_->Allocate(8, 0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 0")));
+  EXPECT_THAT(arena_->Allocate(8, 24), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 24")));
+  EXPECT_THAT(arena_->AllocateZeroed(8, 8192), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("4096")));
+}
+
+// R1: exactly up to the limit, and again once something is freed.
+TEST_P(ArenaConformance, IsFullAtItsLimit) {
+  std::vector<void*> blocks;
+  constexpr size_t kBlock = kLimit / 32;
+  for (int i = 0; i < 32; ++i) {
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(kBlock, 8));
+    blocks.push_back(block);
+  }
+  const auto is_full = StatusIs(absl::StatusCode::kResourceExhausted,
+                                AllOf(HasSubstr("no room for 1 bytes"), HasSubstr("67108864 of its 67108864"),
+                                      HasSubstr("32 blocks"), HasSubstr("SessionOptions::arena_bytes")));
+  EXPECT_THAT(arena_->Allocate(1, 1), is_full);
+  EXPECT_THAT(arena_->AllocateZeroed(1, 1), is_full);
+  arena_->Free(blocks.back(), kBlock);
+  blocks.pop_back();
+  EXPECT_THAT(arena_->Allocate(kBlock + 1, 8), StatusIs(absl::StatusCode::kResourceExhausted));
+  ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(kBlock, 8));
+  blocks.push_back(block);
+  for (void* const each : blocks) arena_->Free(each, kBlock);
+  ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
+  arena_->Free(all, kLimit);
+}
+
+TEST_P(ArenaConformance, SmallBlocksReachTheLimitToo) {
+  constexpr size_t kBlock = 100'000;
+  std::vector<void*> blocks;
+  while (true) {
+    const absl::StatusOr<void*> block = arena_->Allocate(kBlock, 8);
+    if (!block.ok()) break;
+    blocks.push_back(*block);
+  }
+  EXPECT_EQ(blocks.size(), kLimit / kBlock);
+  for (void* const block : blocks) arena_->Free(block, kBlock);
+}
+
+TEST_P(ArenaConformance, LargeBlocksCostNoMemoryUntilTouched) {
+  const size_t before = ResidentBytes();
+  ASSERT_OK_AND_ASSIGN(void* const block, arena_->AllocateZeroed(kLimit, 8));
+  EXPECT_EQ(ResidentBytes(), before);
+  std::memset(block, 1, kLimit);
+  EXPECT_EQ(ResidentBytes(), before + kLimit);
+  arena_->Free(block, kLimit);
+  EXPECT_EQ(ResidentBytes(), before);
+}
+
+TEST_P(ArenaConformance, ZeroedBlocksAreZeroWhateverWasThere) {
+  for (const size_t bytes : {size_t{64}, size_t{8192}, size_t{65536}, size_t{300'000}, size_t{3'000'000}}) {
+    ASSERT_OK_AND_ASSIGN(void* const old, arena_->Allocate(bytes, 8));
+    std::memset(old, 0xff, bytes);
+    arena_->Free(old, bytes);
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->AllocateZeroed(bytes, 8));
+    EXPECT_TRUE(AllAre(BytesOf(block, bytes), std::byte{0})) << bytes;
+    arena_->Free(block, bytes);
+  }
+}
+
+TEST_P(ArenaConformance, ShrinksLargeBlocks) {
+  constexpr size_t kBytes = size_t{32} << 20;
+  ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(kBytes, 8));
+  std::memset(block, 7, kBytes);
+  const size_t resident = ResidentBytes();
+  const size_t kept = arena_->Shrink(block, kBytes, 10'000'000);
+  EXPECT_GE(kept, 10'000'000u);
+  EXPECT_LT(kept, 10'100'000u);
+  EXPECT_EQ(arena_->stats().allocated_bytes, kept);
+  EXPECT_LT(ResidentBytes(), resident);
+  EXPECT_TRUE(AllAre(BytesOf(block, kept), std::byte{7}));
+  // Nothing more to take; then all but the least that is a large block.
+  EXPECT_EQ(arena_->Shrink(block, kept, 10'000'000), kept);
+  EXPECT_EQ(arena_->Shrink(block, kept, 1), shm::Arena::kLargeBytes);
+  arena_->Free(block, shm::Arena::kLargeBytes);
+}
+
+TEST_P(ArenaConformance, SmallBlocksDoNotShrink) {
+  ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(100'000, 8));
+  EXPECT_EQ(arena_->Shrink(block, 100'000, 8), 100'000u);
+  arena_->Free(block, 100'000);
+}
+
+TEST_P(ArenaConformance, BlocksKeepTheirContent) { Churn(*arena_, 1, 3000, size_t{4} << 20); }
+
+TEST_P(ArenaConformance, ThreadsShareIt) {
+  std::thread other([&] { Churn(*arena_, 2, 1000, size_t{2} << 20); });
+  Churn(*arena_, 3, 1000, size_t{2} << 20);
+  other.join();
+}
+
+TEST_P(ArenaConformance, BlocksAreFreedByOtherThreads) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(1000, 16));
+    blocks.push_back(block);
+  }
+  std::thread([&] {
+    for (void* const block : blocks) arena_->Free(block, 1000);
+  }).join();
+}
+
+// Two arenas of one thread never hand out each other's blocks.
+TEST_P(ArenaConformance, ArenasDoNotMix) {
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("other", WindowBytesFor(kLimit), Sharing::kManyWriters));
+  const ::ipc::internal::RegionWindow window = {
+      .region = std::make_shared<const Region>(std::move(region)), .offset = 0, .bytes = WindowBytesFor(kLimit)};
+  ASSERT_OK_AND_ASSIGN(const auto other, GetParam()(window, kLimit));
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_OK_AND_ASSIGN(void* const here, arena_->Allocate(64, 8));
+    ASSERT_OK_AND_ASSIGN(void* const there, other->Allocate(64, 8));
+    EXPECT_TRUE(region_->Contains(here));
+    EXPECT_TRUE(window.region->Contains(there));
+    arena_->Free(here, 64);
+    other->Free(there, 64);
+  }
+}
+
+// Many are made and destroyed in a process's life, with blocks in them.
+TEST_P(ArenaConformance, ArenasComeAndGo) {
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("many", WindowBytesFor(kLimit), Sharing::kManyWriters));
+  const auto shared = std::make_shared<const Region>(std::move(region));
+  for (int i = 0; i < 5000; ++i) {
+    ASSERT_OK(shared->Punch(0, shared->size()));
+    ASSERT_OK_AND_ASSIGN(const auto arena,
+                         GetParam()({.region = shared, .offset = 0, .bytes = shared->size()}, kLimit));
+    ASSERT_OK(arena->Allocate(100, 8));
+    ASSERT_OK(arena->Allocate(100'000, 8));
+  }
+}
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc

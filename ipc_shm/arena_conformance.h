@@ -1,0 +1,55 @@
+// What every arena must do: one suite, stamped on each kind.
+//
+//   SLUICE_INSTANTIATE_ARENA_CONFORMANCE(Classic, shm::classic::CreateArena);
+
+#ifndef SLUICE_IPC_SHM_ARENA_CONFORMANCE_H_
+#define SLUICE_IPC_SHM_ARENA_CONFORMANCE_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "gtest/gtest.h"
+#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/region_window.h"
+#include "ipc_util/region.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+
+// How a kind of arena is made.
+using CreateArena = absl::StatusOr<std::unique_ptr<shm::Arena>> (*)(::ipc::internal::RegionWindow window,
+                                                                    size_t limit_bytes);
+
+class ArenaConformance : public ::testing::TestWithParam<CreateArena> {
+ protected:
+  static constexpr size_t kLimit = size_t{64} << 20;
+
+  // An arena of `kLimit` at the end of a region, behind bytes that are not its own.
+  void SetUp() override;
+  // The bytes before the window were not touched.
+  void TearDown() override;
+
+  size_t ResidentBytes() const { return region_->ResidentBytes().value_or(0); }
+
+  std::shared_ptr<const Region> region_;
+  ::ipc::internal::RegionWindow window_;
+  std::unique_ptr<shm::Arena> arena_;
+};
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc
+
+#define SLUICE_INSTANTIATE_ARENA_CONFORMANCE(name, create)                      \
+  namespace ipc {                                                               \
+  inline namespace sluice_0 {                                                   \
+  namespace testing {                                                           \
+  INSTANTIATE_TEST_SUITE_P(name, ArenaConformance, ::testing::Values(&create)); \
+  }                                                                             \
+  }                                                                             \
+  }                                                                             \
+  static_assert(true)
+
+#endif  // SLUICE_IPC_SHM_ARENA_CONFORMANCE_H_

@@ -1,0 +1,63 @@
+// The session and server of a kind of shared memory: those of ipc_session, with that memory in every login.
+
+#ifndef SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
+#define SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "ipc_session/apps.h"
+#include "ipc_session/server.h"
+#include "ipc_session/session.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+template <typename Kind>
+class MemoryServer;
+
+// `Kind::Factory()` is a std::shared_ptr<const SessionMemoryFactory>.
+template <typename Kind>
+class MemorySession : public Session {
+ public:
+  // As `ipc::Session::Connect`. Also RESOURCE_EXHAUSTED: the system has no room for SessionOptions::arena_bytes.
+  static absl::StatusOr<MemorySession> Connect(const App& client, const ServerApp& server,
+                                               const SessionOptions& options = {}) {
+    SLUICE_ASSIGN_OR_RETURN(Session session, Session::Connect(client, server, options, *Kind::Factory()));
+    return MemorySession(std::move(session));
+  }
+
+ private:
+  friend class MemoryServer<Kind>;
+
+  explicit MemorySession(Session session) : Session(std::move(session)) {}
+};
+
+template <typename Kind>
+class MemoryServer : public Server {
+ public:
+  // As `ipc::Server::Listen`.
+  static absl::StatusOr<MemoryServer> Listen(const ServerApp& app, const ServerOptions& options) {
+    SLUICE_ASSIGN_OR_RETURN(Server server, Server::Listen(app, options, Kind::Factory()));
+    return MemoryServer(std::move(server));
+  }
+
+  // As `ipc::Server::Accept`.
+  absl::StatusOr<MemorySession<Kind>> Accept(Deadline deadline) {
+    SLUICE_ASSIGN_OR_RETURN(Session session, Server::Accept(deadline));
+    return MemorySession<Kind>(std::move(session));
+  }
+
+ private:
+  explicit MemoryServer(Server server) : Server(std::move(server)) {}
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_

@@ -1,0 +1,86 @@
+#include "ipc_shm/internal/page_runs.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+PageRuns::PageRuns(RegionWindow window)
+    : window_(std::move(window)), used_(window_.bytes / kUnitBytes), dirty_(window_.bytes / kUnitBytes) {}
+
+absl::Span<std::byte> PageRuns::BytesOf(Units units) const {
+  if (units.count == 0) return {};
+  return absl::MakeSpan(window_.data() + units.first * kUnitBytes, units.count * kUnitBytes);
+}
+
+PageRuns::Units PageRuns::Take(size_t count, std::vector<Units>* dirty) {
+  const MutexLock lock(mutex_);
+  const std::optional<size_t> first = used_.FindClearRun(first_free_, count);
+  if (!first.has_value()) return {};
+  const size_t end = *first + count;
+  used_.Set(*first, count);
+  if (*first == first_free_) first_free_ = end;
+  for (size_t begin = dirty_.NextSet(*first); begin < end;) {
+    const size_t stretch_end = std::min(dirty_.NextClear(begin), end);
+    dirty->push_back({begin, stretch_end - begin});
+    dirty_units_ -= stretch_end - begin;
+    begin = dirty_.NextSet(stretch_end);
+  }
+  dirty_.Clear(*first, count);
+  return {*first, count};
+}
+
+absl::Span<std::byte> PageRuns::Allocate(size_t bytes, bool* is_zero) {
+  std::vector<Units> dirty;
+  const Units units = Take(RoundUp(bytes) / kUnitBytes, &dirty);
+  *is_zero = dirty.empty();
+  return BytesOf(units);
+}
+
+absl::Span<std::byte> PageRuns::AllocateZeroed(size_t bytes) {
+  std::vector<Units> dirty;
+  const Units units = Take(RoundUp(bytes) / kUnitBytes, &dirty);
+  for (const Units& stretch : dirty) {
+    const absl::Span<std::byte> old = BytesOf(stretch);
+    std::memset(old.data(), 0, old.size());
+  }
+  return BytesOf(units);
+}
+
+void PageRuns::Free(absl::Span<std::byte> run) {
+  const Units units = {static_cast<size_t>(run.data() - window_.data()) / kUnitBytes, run.size() / kUnitBytes};
+  {
+    const MutexLock lock(mutex_);
+    if ((dirty_units_ + units.count) * kUnitBytes <= kMaxDirtyBytes) return Release(units, /*is_dirty=*/true);
+  }
+  // Still used, so that nobody gets it meanwhile.
+  const bool is_dirty = !Punch(run);
+  const MutexLock lock(mutex_);
+  Release(units, is_dirty);
+}
+
+bool PageRuns::TryFree(absl::Span<std::byte> run) {
+  if ((run.data() - window_.data()) % kUnitBytes != 0 || run.size() % kUnitBytes != 0) return false;
+  Free(run);
+  return true;
+}
+
+void PageRuns::Release(Units units, bool is_dirty) {
+  used_.Clear(units.first, units.count);
+  first_free_ = std::min(first_free_, units.first);
+  if (!is_dirty) return;
+  dirty_.Set(units.first, units.count);
+  dirty_units_ += units.count;
+}
+
+bool PageRuns::Punch(absl::Span<std::byte> pages) const {
+  return window_.region->Punch(window_.OffsetOf(pages.data()), pages.size()).ok();
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,25 @@
+// The classic arena: Boost.Interprocess's best-fit heap for small blocks, whole pages for large ones.
+
+#ifndef SLUICE_IPC_SHM_CLASSIC_ARENA_H_
+#define SLUICE_IPC_SHM_CLASSIC_ARENA_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/region_window.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace shm::classic {
+
+// An arena of `limit_bytes` in `window`, which is as PagedArena wants it. Its bookkeeping lies in the region too: for
+// peers that cooperate. INVALID_ARGUMENT: the window is too small.
+absl::StatusOr<std::unique_ptr<Arena>> CreateArena(internal::RegionWindow window, size_t limit_bytes);
+
+}  // namespace shm::classic
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_CLASSIC_ARENA_H_

@@ -1,0 +1,24 @@
+// Sessions whose messages lie in one region that both sides write: between programs that trust each other.
+
+#ifndef SLUICE_IPC_SHM_CLASSIC_SESSION_H_
+#define SLUICE_IPC_SHM_CLASSIC_SESSION_H_
+
+#include "ipc_shm/internal/memory_session.h"
+#include "ipc_shm_classic/internal/classic_memory.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace session::shm::classic {
+
+// As `ipc::Session` and `ipc::Server`; typed messages of their channels are built in shared memory and read in place.
+// Each side writes into its own half, of SessionOptions::arena_bytes of the server, and a mistake in one program can
+// spoil the memory of the other. Both ends must be of this kind: another gets FAILED_PRECONDITION (kWrongKind).
+using Session = internal::MemorySession<internal::ClassicKind>;
+using ClientSession = Session;
+using Server = internal::MemoryServer<internal::ClassicKind>;
+
+}  // namespace session::shm::classic
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_CLASSIC_SESSION_H_

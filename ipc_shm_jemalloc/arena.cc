@@ -1,0 +1,18 @@
+#include "ipc_shm_jemalloc/arena.h"
+
+#include <utility>
+
+#include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace shm::jemalloc {
+
+absl::StatusOr<std::unique_ptr<Arena>> CreateArena(internal::RegionWindow window, size_t limit_bytes) {
+  return internal::PagedArena::Create(std::move(window), limit_bytes, internal::CreateJemallocHeap);
+}
+
+}  // namespace shm::jemalloc
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,116 @@
+#include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
+
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "ipc_util/internal/status_macros.h"
+#include "third_party/jemalloc/jemalloc.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// How much jemalloc asks the hooks for at once, at most; without it each request is larger than the one before.
+constexpr size_t kGrowBytes = size_t{2} << 20;
+constexpr size_t kPageBytes = 4096;
+
+// What jemalloc gets its memory by. It hands back a pointer to `table`, which is the first member.
+struct Hooks {
+  extent_hooks_t table;
+  PageRuns* runs;
+};
+static_assert(std::is_standard_layout_v<Hooks>);
+
+PageRuns& RunsOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table)->runs; }
+
+void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
+            unsigned /*arena*/) {
+  if (wanted != nullptr || alignment > kPageBytes) return nullptr;
+  const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
+  if (run.empty()) return nullptr;
+  *commit = true;
+  return run.data();
+}
+
+// False: taken back. jemalloc may have split a run; only whole units can be taken.
+bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
+  return !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
+}
+
+bool PurgeForced(extent_hooks_t* table, void* address, size_t /*bytes*/, size_t offset, size_t length,
+                 unsigned /*arena*/) {
+  return !RunsOf(table).Punch(absl::MakeSpan(static_cast<std::byte*>(address) + offset, length));
+}
+
+bool Split(extent_hooks_t*, void*, size_t, size_t, size_t, bool, unsigned) { return false; }
+
+bool Merge(extent_hooks_t*, void*, size_t, void*, size_t, bool, unsigned) { return false; }
+
+constexpr extent_hooks_t kTable = {
+    .alloc = Alloc,
+    .dalloc = Dalloc,
+    .destroy = nullptr,
+    .commit = nullptr,
+    .decommit = nullptr,
+    .purge_lazy = nullptr,
+    .purge_forced = PurgeForced,
+    .split = Split,
+    .merge = Merge,
+};
+
+// As jemalloc's experimental.arenas_create_ext wants it; its headers do not declare it.
+struct ArenaConfig {
+  extent_hooks_t* hooks;
+  bool metadata_use_hooks;
+};
+
+class JemallocHeap final : public SmallHeap {
+ public:
+  JemallocHeap(std::unique_ptr<Hooks> hooks, unsigned arena) : hooks_(std::move(hooks)), arena_(arena) {}
+  ~JemallocHeap() override {
+    sluice_je_mallctl(absl::StrCat("arena.", arena_, ".destroy").c_str(), nullptr, nullptr, nullptr, 0);
+  }
+
+  void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
+    return sluice_je_mallocx(
+        bytes, MALLOCX_ARENA(arena_) | MALLOCX_TCACHE_NONE | MALLOCX_ALIGN(alignment) | (zeroed ? MALLOCX_ZERO : 0));
+  }
+
+  void Free(void* block, size_t /*bytes*/) override { sluice_je_dallocx(block, MALLOCX_TCACHE_NONE); }
+
+ private:
+  const std::unique_ptr<Hooks> hooks_;
+  const unsigned arena_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
+  auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs});
+  ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
+  unsigned arena;
+  size_t size = sizeof(arena);
+  if (const int error = sluice_je_mallctl("experimental.arenas_create_ext", &arena, &size, &config, sizeof(config));
+      error != 0) {
+    return absl::ResourceExhaustedError(absl::StrCat("jemalloc makes no further arena (", std::strerror(error),
+                                                     "): a process has at most 4093 at a time; close sessions"));
+  }
+  auto heap = std::make_unique<JemallocHeap>(std::move(hooks), arena);
+  size_t limit = kGrowBytes;
+  if (const int error = sluice_je_mallctl(absl::StrCat("arena.", arena, ".retain_grow_limit").c_str(), nullptr, nullptr,
+                                          &limit, sizeof(limit));
+      error != 0) {
+    return absl::InternalError(absl::StrCat("limit the growth of a jemalloc arena: ", std::strerror(error)));
+  }
+  return heap;
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
