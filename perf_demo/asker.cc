@@ -10,6 +10,8 @@
 #include "ipc_session/apps.h"
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm_classic/session.h"
+#include "ipc_shm_jemalloc/session.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/channel_options.h"
@@ -115,9 +117,13 @@ absl::StatusOr<std::shared_ptr<ipc::Session>> OpenSessionFor(const AskerOptions&
   switch (options.mode) {
     case Mode::kSocket:
     case Mode::kHeap:
-    default:
       return OpenSession<session::heap::ClientSession>(options);
+    case Mode::kClassic:
+      return OpenSession<session::shm::classic::ClientSession>(options);
+    case Mode::kJemalloc:
+      return OpenSession<session::shm::jemalloc::ClientSession>(options);
   }
+  return absl::InternalError("there is no such mode");
 }
 
 }  // namespace

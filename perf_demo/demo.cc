@@ -16,6 +16,8 @@ namespace {
 
 constexpr absl::Duration kStartTime = absl::Seconds(30);
 constexpr absl::Duration kEndTime = absl::Seconds(5);
+// How long a server that is the reason of a client's failure may take to be seen as ended.
+constexpr absl::Duration kReasonTime = absl::Milliseconds(500);
 
 std::vector<std::string> Concatenate(std::vector<std::string> a, const std::vector<std::string>& b) {
   a.insert(a.end(), b.begin(), b.end());
@@ -61,10 +63,11 @@ absl::StatusOr<std::vector<Result>> Run(const std::string& mode_flag, const Demo
   SLUICE_ASSIGN_OR_RETURN(Program client, StartClient(mode_flag, options));
   absl::StatusOr<std::vector<Result>> results = Collect(client, on_result);
   if (absl::IsCancelled(results.status())) return results;
-  const absl::Status served = server.Wait(kEndTime);
-  // A server that was killed is the reason, whatever the client says; else the client knows best.
-  const bool server_failed = !served.ok() && (results.ok() || server.errors().empty());
-  return server_failed ? served : results;
+  const absl::Status served = server.Wait(results.ok() ? kEndTime : kReasonTime);
+  if (results.ok()) return served.ok() ? std::move(results) : served;
+  // A server that ended without a word was killed, which is the reason; else the client knows best.
+  const bool server_was_killed = absl::IsAborted(served) && server.errors().empty();
+  return server_was_killed ? served : std::move(results);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm_classic/session.h"
+#include "ipc_shm_jemalloc/session.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/log.h"
@@ -25,8 +27,8 @@
 namespace cache_demo {
 namespace {
 
-// Room in an arena beside the files, and for the largest of them while it is built.
-constexpr uint64_t kSpareArenaBytes = uint64_t{1} << 30;
+// The most that ipc::SessionOptions allows.
+constexpr uint64_t kMaxArenaBytes = uint64_t{128} << 30;
 // How long the reason of a broken connection may take to be known.
 constexpr absl::Duration kEndTime = absl::Seconds(1);
 
@@ -117,8 +119,8 @@ class Service {
 ipc::ServerOptions ToServerOptions(const FileSource& files, const ServeOptions& options) {
   ipc::ServerOptions result = {.clients = {kCacheClient}};
   result.session.run_folder = options.run_folder;
-  // A message in the making may take twice its size of address space.
-  result.session.arena_bytes = std::max(result.session.arena_bytes, 2 * files.total_bytes() + kSpareArenaBytes);
+  // Room for all of them, and for what the segments of one in the making are too large.
+  result.session.arena_bytes = std::clamp(2 * files.total_bytes(), result.session.arena_bytes, kMaxArenaBytes);
   return result;
 }
 
@@ -149,9 +151,13 @@ absl::Status Serve(const FileSource& files, const ServeOptions& options, absl::F
     case Mode::kSocket:
       return ServeBy<session::heap::Server>(&AnswerOverStream, files, options, on_listening);
     case Mode::kHeap:
-    default:
       return ServeBy<session::heap::Server>(&AnswerOverChannel, files, options, on_listening);
+    case Mode::kClassic:
+      return ServeBy<session::shm::classic::Server>(&AnswerOverChannel, files, options, on_listening);
+    case Mode::kJemalloc:
+      return ServeBy<session::shm::jemalloc::Server>(&AnswerOverChannel, files, options, on_listening);
   }
+  return absl::InternalError("there is no such mode");
 }
 
 }  // namespace cache_demo
