@@ -41,8 +41,8 @@ absl::StatusOr<Program> StartClient(const std::string& mode_flag, const DemoOpti
   return Program::Start(options.client_program, Concatenate(Concatenate(flags, {"--"}), options.files));
 }
 
-// The rows that the client prints, until it ends.
-absl::StatusOr<std::vector<Result>> Collect(Program& client, absl::FunctionRef<void()> on_result) {
+// The rows that the client prints until it ends, one for each of so many files.
+absl::StatusOr<std::vector<Result>> Collect(Program& client, size_t files, absl::FunctionRef<void()> on_result) {
   std::vector<Result> results;
   while (true) {
     // It has deadlines of its own for whatever it waits for.
@@ -54,6 +54,9 @@ absl::StatusOr<std::vector<Result>> Collect(Program& client, absl::FunctionRef<v
     on_result();
   }
   SLUICE_RETURN_IF_ERROR(client.Wait(kEndTime));
+  if (results.size() != files) {
+    return absl::InternalError(absl::StrCat("the client measured ", results.size(), " of ", files, " files"));
+  }
   return results;
 }
 
@@ -61,7 +64,7 @@ absl::StatusOr<std::vector<Result>> Run(const std::string& mode_flag, const Demo
                                         absl::FunctionRef<void()> on_result) {
   SLUICE_ASSIGN_OR_RETURN(Program server, StartServer(mode_flag, options));
   SLUICE_ASSIGN_OR_RETURN(Program client, StartClient(mode_flag, options));
-  absl::StatusOr<std::vector<Result>> results = Collect(client, on_result);
+  absl::StatusOr<std::vector<Result>> results = Collect(client, options.files.size(), on_result);
   if (absl::IsCancelled(results.status())) return results;
   const absl::Status served = server.Wait(results.ok() ? kEndTime : kReasonTime);
   if (results.ok()) return served.ok() ? std::move(results) : served;
@@ -76,10 +79,6 @@ absl::StatusOr<std::vector<Result>> RunMode(Mode mode, const DemoOptions& option
                                             absl::FunctionRef<void()> on_result) {
   absl::StatusOr<std::vector<Result>> results = Run(absl::StrCat("--mode=", Name(mode)), options, on_result);
   if (!results.ok()) return ipc::WithContext(results.status(), absl::StrCat("mode ", Name(mode)));
-  if (results->size() != options.files.size()) {
-    return absl::InternalError(absl::StrCat("mode ", Name(mode), ": the client measured ", results->size(), " of ",
-                                            options.files.size(), " files"));
-  }
   return results;
 }
 

@@ -30,8 +30,8 @@ do for [i = 1:4] {
 point(mode) = strcol("mode") eq mode && column("bytes") > 0 ? column("p50_ns") : NaN
 
 set title "From asking for a file to comparing its first hash" font ",15"
-set xlabel "size of the file"
-set ylabel "round trip, p50"
+set xlabel "size of the file (1 MB is 1 000 000 bytes)"
+set ylabel "time of a round trip (p50)"
 set logscale xy
 set xrange [] noextend
 set offsets graph 0.04, graph 0.04, graph 0.06, graph 0.06
@@ -48,13 +48,14 @@ array label[4] = ["Cap'n Proto over a Unix socket", "session, no shared memory (
                   "session, jemalloc arena"]
 array colour[4] = ["#b2182b", "#ef8a62", "#2166ac", "#053061"]
 array mark[4] = [5, 4, 7, 8]
+array marksize[4] = [1.3, 1.3, 1.1, 2.2]
 array dashes[4] = [1, 2, 1, 4]
 
 do for [form = 1:2] {
   if (form == 1) { set terminal pngcairo size 1200,750 font "DejaVu Sans,13"; set output folder."/plot.png" }
   if (form == 2) { set terminal svg size 900,560 font "DejaVu Sans,12" background "#ffffff"; set output folder."/plot.svg" }
   plot for [i = 1:4] data using (column("bytes")):(point(word(modes, i))) with linespoints title points[i] > 0 ? label[i] : "" \
-       linecolor rgb colour[i] linewidth 2.5 dashtype dashes[i] pointtype mark[i] pointsize 1.3
+       linecolor rgb colour[i] linewidth 2.5 dashtype dashes[i] pointtype mark[i] pointsize marksize[i]
 }
 )gnuplot";
 
