@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "ipc_session/apps.h"
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
@@ -18,6 +19,7 @@
 #include "ipc_transport/structured/message.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
 #include "perf_demo/message_stream.h"
 #include "perf_demo/sizes.h"
 #include "perf_demo/universe.h"
@@ -108,8 +110,13 @@ absl::StatusOr<std::shared_ptr<ipc::Session>> OpenSession(const AskerOptions& op
   ipc::SessionOptions session_options;
   session_options.run_folder = options.run_folder;
   session_options.deadline = options.timeout;
-  SLUICE_ASSIGN_OR_RETURN(Session session, Session::Connect(self, kCacheServer, session_options));
-  return std::make_shared<Session>(std::move(session));
+  absl::StatusOr<Session> session = Session::Connect(self, kCacheServer, session_options);
+  if (ipc::ReasonOf(session.status()) == ipc::Reason::kNoServer) {
+    return absl::UnavailableError(
+        absl::StrCat(session.status().message(), "; start cache_server first, with the same --run_folder"));
+  }
+  if (!session.ok()) return session.status();
+  return std::make_shared<Session>(*std::move(session));
 }
 
 absl::StatusOr<std::shared_ptr<ipc::Session>> OpenSessionFor(const AskerOptions& options) {

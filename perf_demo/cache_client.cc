@@ -46,15 +46,17 @@ absl::Status Run(const std::vector<char*>& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const Format format, ParseFormat("format", absl::GetFlag(FLAGS_format)));
   SLUICE_ASSIGN_OR_RETURN(const std::unique_ptr<Asker> asker, Connect(asker_options));
   Report report;
-  if (format == Format::kTsv) std::fputs(TsvHeader().c_str(), stdout);
+  const auto tell_at_once = [&](const std::string& row) {
+    if (format != Format::kTsv) return;
+    std::fputs(row.c_str(), stdout);
+    std::fflush(stdout);
+  };
+  tell_at_once(TsvHeader());
   for (const std::string& file : files) {
     SLUICE_ASSIGN_OR_RETURN(Result result, Measure(*asker, file, measure_options));
     result.mode = asker_options.mode;
     result.wait = asker_options.wait;
-    if (format == Format::kTsv) {
-      std::fputs(ToTsvRow(result).c_str(), stdout);
-      std::fflush(stdout);
-    }
+    tell_at_once(ToTsvRow(result));
     report.results.push_back(std::move(result));
   }
   report.machine = ThisMachine();

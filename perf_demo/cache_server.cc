@@ -60,8 +60,8 @@ absl::Status Run(const std::vector<char*>& arguments) {
   SLUICE_ASSIGN_OR_RETURN(const ServeOptions options, OptionsFromFlags());
   SLUICE_ASSIGN_OR_RETURN(const FileSource files, FilesToServe());
   return Serve(files, options, [&] {
-    std::printf("cache_server: serving %zu files of %s, mode %s\n", files.entries().size(),
-                FormatSize(files.total_bytes()).c_str(), absl::GetFlag(FLAGS_mode).c_str());
+    std::printf("cache_server: mode %s, files: %zu, bytes: %s; listening\n", absl::GetFlag(FLAGS_mode).c_str(),
+                files.entries().size(), absl::StrCat(files.total_bytes()).c_str());
     std::fflush(stdout);
   });
 }

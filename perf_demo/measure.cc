@@ -24,7 +24,7 @@ namespace {
 constexpr uint64_t kSmallFileBytes = 1'000'000;
 constexpr uint64_t kMinSmallIterations = 1'000;
 constexpr uint64_t kMinIterations = 3;
-constexpr uint64_t kMaxIterations = 10'000;
+constexpr uint64_t kMaxIterations = 1'000'000;
 constexpr uint64_t kTimedNanos = 2'000'000'000;
 constexpr uint64_t kMaxWarmUps = 100;
 constexpr uint64_t kWarmUpNanos = 100'000'000;

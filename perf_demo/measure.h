@@ -14,8 +14,8 @@
 namespace cache_demo {
 
 struct MeasureOptions {
-  // How many round trips are timed. 0: as many as fit 2 s, at most 10 000; at least 1000 of a file of up to 1 MB, and
-  // at least 3.
+  // How many round trips are timed. 0: as many as fit 2 s, but at least 3, and 1000 of a file of up to 1 MB; at most a
+  // million.
   uint64_t iterations = 0;
   Verify verify = Verify::kAll;
 };

@@ -80,7 +80,7 @@ TEST(MeasureTest, TimesSmallFilesAtLeastAThousandTimes) {
   FakeAsker asker(1'000'000);
   ASSERT_OK_AND_ASSIGN(const Result result, Measure(asker, "the file", {}));
   EXPECT_GE(result.iterations, 1000u);
-  EXPECT_LE(result.iterations, 10'000u);
+  EXPECT_LE(result.iterations, 1'000'000u);
 }
 
 TEST(MeasureTest, ACorruptedPartIsAnErrorIfItIsLookedAt) {

@@ -17,6 +17,7 @@ constexpr absl::string_view kScript = R"gnuplot(# Draws plot.png and plot.svg fr
 #   gnuplot -c plot.gnuplot [FOLDER]
 
 folder = ARGC > 0 ? ARG1 : "."
+set encoding utf8
 set datafile separator "\t"
 data = folder."/results.tsv"
 
@@ -52,9 +53,11 @@ array marksize[4] = [1.3, 1.3, 1.1, 2.2]
 array dashes[4] = [1, 2, 1, 4]
 
 do for [form = 1:2] {
-  if (form == 1) { set terminal pngcairo size 1200,750 font "DejaVu Sans,13"; set output folder."/plot.png" }
-  if (form == 2) { set terminal svg size 900,560 font "DejaVu Sans,12" background "#ffffff"; set output folder."/plot.svg" }
-  plot for [i = 1:4] data using (column("bytes")):(point(word(modes, i))) with linespoints title points[i] > 0 ? label[i] : "" \
+  if (form == 1) { set terminal pngcairo size 1200,750 font "DejaVu Sans,13" }
+  if (form == 2) { set terminal svg size 900,560 font "DejaVu Sans,12" background "#ffffff" }
+  set output folder.(form == 1 ? "/plot.png" : "/plot.svg")
+  plot for [i = 1:4] data using (column("bytes")):(point(word(modes, i))) with linespoints \
+       title points[i] > 0 ? label[i] : "" \
        linecolor rgb colour[i] linewidth 2.5 dashtype dashes[i] pointtype mark[i] pointsize marksize[i]
 }
 )gnuplot";

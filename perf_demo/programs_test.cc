@@ -113,14 +113,14 @@ class PairTest : public ::testing::Test {
     return Started("CACHE_CLIENT", WithFolder(arguments));
   }
 
-  // A client that has got files, and goes on asking for seconds.
-  Program StartBusyClient(std::vector<std::string> arguments) {
+  // A client that goes on asking for seconds; returns when it has connected and got so many files.
+  Program StartBusyClient(std::vector<std::string> arguments, int files) {
     constexpr int kFiles = 20'000;
     arguments.insert(arguments.end(), {"--format=tsv", "--iterations=3"});
     arguments.insert(arguments.end(), kFiles, "1MB");
     Program client = StartClient(arguments);
-    // The row of names and the first file's.
-    for (int i = 0; i < 2; ++i) EXPECT_OK(client.ReadLine(TimeLimit()));
+    // It says what its rows have as soon as it has connected.
+    for (int i = 0; i < 1 + files; ++i) EXPECT_OK(client.ReadLine(TimeLimit()));
     return client;
   }
 
@@ -153,10 +153,17 @@ TEST_P(ModeTest, FilesArriveWhole) {
   EXPECT_THAT(NamesIn(folder_.path()), ElementsAre("cacheSrv.lock"));
 }
 
+// How both wait, and how many files have passed, when one is killed.
+struct Moment {
+  const char* wait;
+  int files;
+};
+constexpr Moment kMoments[] = {{"--wait=adaptive", 0}, {"--wait=adaptive", 1}, {"--wait=spin", 1}, {"--wait=sleep", 1}};
+
 TEST_P(ModeTest, AKilledServerIsToldAndReplaced) {
-  for (const std::string wait : {"--wait=adaptive", "--wait=spin", "--wait=sleep"}) {
+  for (const auto& [wait, files] : kMoments) {
     Program server = StartServer({mode_, wait, "--sizes=1MB"});
-    Program client = StartBusyClient({mode_, wait});
+    Program client = StartBusyClient({mode_, wait}, files);
     kill(server.pid(), SIGKILL);
     EXPECT_THAT(server.Wait(TimeLimit()), StatusIs(kAborted));
     EXPECT_THAT(RunToEnd(std::move(client)).status,
@@ -169,9 +176,9 @@ TEST_P(ModeTest, AKilledServerIsToldAndReplaced) {
 }
 
 TEST_P(ModeTest, AKilledClientIsTold) {
-  for (const std::string wait : {"--wait=adaptive", "--wait=spin", "--wait=sleep"}) {
+  for (const auto& [wait, files] : kMoments) {
     Program server = StartServer({mode_, wait, "--sizes=1MB"});
-    Program client = StartBusyClient({mode_, wait});
+    Program client = StartBusyClient({mode_, wait}, files);
     kill(client.pid(), SIGKILL);
     EXPECT_THAT(server.Wait(TimeLimit()),
                 StatusIs(kAborted, MatchesRegex("cache_server: serve client cacheCli \\(pid [^\n]*\\): [^\n]*")));
@@ -200,7 +207,8 @@ TEST_P(ModeTest, MissingMemoryIsToldByBoth) {
 
 TEST_F(PairTest, WithoutAServerTheClientSaysSo) {
   EXPECT_THAT(RunToEnd(StartClient({"7B"})).status,
-              StatusIs(kAborted, AllOf(StartsWith("cache_client: "), HasSubstr("cacheSrv"), Not(HasSubstr("\n")))));
+              StatusIs(kAborted, AllOf(StartsWith("cache_client: "), HasSubstr("start cache_server first"),
+                                       Not(HasSubstr("\n")))));
 }
 
 TEST_F(PairTest, AStrangerIsRefused) {

@@ -19,7 +19,9 @@ struct NumberColumn {
   uint64_t Result::* member;
 };
 
-constexpr absl::string_view kTextColumns[] = {"mode", "wait", "verify", "file"};
+constexpr absl::string_view kTextColumns[] = {"mode", "wait", "verify"};
+// Last, so that whatever is in a name it cannot be taken for numbers.
+constexpr absl::string_view kFileColumn = "file";
 constexpr size_t kTextCount = std::size(kTextColumns);
 constexpr NumberColumn kNumberColumns[] = {{"bytes", &Result::bytes},
                                            {"iterations", &Result::iterations},
@@ -42,21 +44,23 @@ std::string ToLine(const std::vector<std::string>& cells) { return absl::StrCat(
 std::string TsvHeader() {
   std::vector<std::string> cells(std::begin(kTextColumns), std::end(kTextColumns));
   for (const NumberColumn& column : kNumberColumns) cells.emplace_back(column.name);
+  cells.emplace_back(kFileColumn);
   return ToLine(cells);
 }
 
 std::string ToTsvRow(const Result& result) {
   std::vector<std::string> cells = {std::string(Name(result.mode)), std::string(Name(result.wait)),
-                                    std::string(Name(result.verify)), result.file};
+                                    std::string(Name(result.verify))};
   for (const NumberColumn& column : kNumberColumns) cells.push_back(absl::StrCat(result.*column.member));
+  cells.push_back(result.file);
   return ToLine(cells);
 }
 
 absl::StatusOr<Result> ParseTsvRow(absl::string_view row) {
   const std::vector<absl::string_view> cells = absl::StrSplit(row, '\t');
   const absl::Status no_row = absl::InvalidArgumentError(absl::StrCat("\"", row, "\" is no row of results"));
-  if (cells.size() != kTextCount + std::size(kNumberColumns)) return no_row;
-  Result result = {.file = std::string(cells[3])};
+  if (cells.size() != kTextCount + std::size(kNumberColumns) + 1) return no_row;
+  Result result = {.file = std::string(cells.back())};
   SLUICE_ASSIGN_OR_RETURN(result.mode, ParseMode(kTextColumns[0], cells[0]));
   SLUICE_ASSIGN_OR_RETURN(result.wait, ParseWait(kTextColumns[1], cells[1]));
   SLUICE_ASSIGN_OR_RETURN(result.verify, ParseVerify(kTextColumns[2], cells[2]));

@@ -33,14 +33,13 @@ const Result kResult = {.mode = Mode::kJemalloc,
                         .server_shared_bytes = 11,
                         .client_private_bytes = 12,
                         .client_shared_bytes = 13};
-constexpr absl::string_view kRow = "jemalloc\tsleep\tfirst\ta file\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\t12\t13";
+constexpr absl::string_view kRow = "jemalloc\tsleep\tfirst\t1\t2\t3\t4\t5\t6\t7\t8\t9\t10\t11\t12\t13\ta file";
 
 TEST(ResultTest, HasARow) {
   EXPECT_EQ(ToTsvRow(kResult), std::string(kRow) + "\n");
-  EXPECT_EQ(
-      TsvHeader(),
-      "mode\twait\tverify\tfile\tbytes\titerations\tp50_ns\tp99_ns\tmax_ns\tbuild_ns\tfirst_read_ns\tread_all_ns\t"
-      "verify_ns\tserver_private_bytes\tserver_shared_bytes\tclient_private_bytes\tclient_shared_bytes\n");
+  EXPECT_EQ(TsvHeader(),
+            "mode\twait\tverify\tbytes\titerations\tp50_ns\tp99_ns\tmax_ns\tbuild_ns\tfirst_read_ns\tread_all_ns\t"
+            "verify_ns\tserver_private_bytes\tserver_shared_bytes\tclient_private_bytes\tclient_shared_bytes\tfile\n");
 }
 
 TEST(ResultTest, IsReadBackFromItsRow) { EXPECT_THAT(ParseTsvRow(kRow), IsOkAndHolds(kResult)); }
