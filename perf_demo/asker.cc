@@ -78,6 +78,7 @@ class StreamAsker final : public Asker {
  private:
   // Why the session ended, which says more than a broken stream; `error` if it has not.
   absl::Status EndOr(const absl::Status& error) {
+    if (absl::IsDeadlineExceeded(error)) return error;
     const absl::Status end = session_->WaitForEnd(kEndTime);
     return absl::IsDeadlineExceeded(end) ? error : end;
   }

@@ -22,7 +22,7 @@ namespace cache_demo {
 
 // One end of a conversation in which either side sends one message and then waits for the other's. All segments go out
 // in one system call where the socket has room, and come into one buffer, which is kept for the next message.
-// Move-only; one thread.
+// Stays where it is made; one thread.
 class MessageStream {
  public:
   // Two connected sockets with buffers of 4 MB each, or as much of it as net.core.wmem_max allows.
@@ -30,6 +30,8 @@ class MessageStream {
 
   // A connected SOCK_STREAM socket. `wait`: how calls pass their time.
   MessageStream(ipc::Fd socket, ipc::WaitMode wait) : socket_(std::move(socket)), wait_(wait) {}
+  // A reader's destructor may throw by its declaration; this one does not.
+  ~MessageStream() noexcept {}
 
   // UNAVAILABLE: the peer is gone. DEADLINE_EXCEEDED: the stream is of no more use.
   absl::Status Send(capnp::MessageBuilder& message, ipc::Deadline deadline);
