@@ -1,8 +1,7 @@
 #include "ipc_transport/pipe_conformance.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
 #include "ipc_util/testing/world.h"
@@ -66,12 +66,6 @@ PipePair MakePair(const PipeKindUnderTest& kind) {
   return *std::move(pair);
 }
 
-std::pair<Fd, Fd> MakeSockets() {
-  int sockets[2] = {-1, -1};
-  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-  return {Fd(sockets[0]), Fd(sockets[1])};
-}
-
 // A file descriptor that can be told from others: a pipe(2) with `text` in it.
 Fd FileWith(absl::string_view text) {
   int ends[2];
@@ -105,7 +99,7 @@ struct Peer {
 };
 
 Peer StartPeer(const PipeKindUnderTest& kind) {
-  auto [mine, theirs] = MakeSockets();
+  auto [mine, theirs] = MakeSocketPair();
   Child child = Child::Start("pipe_peer", {}, {.environment = {}, .inherited = theirs});
   theirs.Close();
   absl::StatusOr<std::unique_ptr<Pipe>> pipe = kind.from_socket(std::move(mine));
@@ -291,6 +285,29 @@ TEST_P(PipeConformance, ClosesDescriptorsThatNobodyClaims) {
     const std::vector<FdView> views(3, file.view());
     ASSERT_OK(a->Send(MakeMessage(1, 1), views));
     EXPECT_THAT(ReceiveMessage(*b), IsOk());
+  }
+  EXPECT_EQ(World::Now(), before);
+}
+
+// R2, F10: what came in part is closed.
+TEST_P(PipeConformance, WithoutRoomForDescriptorsThePipeIsClosed) {
+  const World before = World::Now();
+  {
+    auto [a, b] = MakePair(GetParam());
+    const Fd file = FileWith("x");
+    const std::vector<FdView> views(16, file.view());
+    ASSERT_OK(a->Send(MakeMessage(1, 1), views));
+    rlimit limit;
+    ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    const rlimit few = {.rlim_cur = static_cast<rlim_t>(file.get()) + 5, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    std::vector<Fd> received;
+    EXPECT_THAT(ReceiveMessage(*b, &received),
+                StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("RLIMIT_NOFILE")));
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_TRUE(received.empty());
+    EXPECT_THAT(ReceiveMessage(*b), StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_THAT(ReceiveMessage(*a), StatusIs(absl::StatusCode::kUnavailable));
   }
   EXPECT_EQ(World::Now(), before);
 }

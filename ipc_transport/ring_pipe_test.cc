@@ -2,23 +2,29 @@
 
 #include <sys/socket.h>
 
-#include <array>
+#include <cerrno>
+#include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/ring_handshake.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/pipe_conformance.h"
-#include "ipc_util/region.h"
-#include "ipc_util/status.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
+#include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/world.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace {
 
 using ::testing::HasSubstr;
-using testing::IsOk;
 using testing::StatusIs;
 
 absl::StatusOr<testing::PipePair> MakePair() {
@@ -29,90 +35,41 @@ absl::StatusOr<testing::PipePair> MakePair() {
 
 absl::StatusOr<std::unique_ptr<Pipe>> MakeFromSocket(Fd socket) { return RingPipe::FromSocket(std::move(socket)); }
 
-// What a stranger sends in place of the hello; the layout is that of ring_handshake.cc.
-struct Hello {
-  uint32_t magic = 0x676e6952;
-  uint16_t oldest_version = 1;
-  uint16_t newest_version = 1;
-  uint64_t ring_bytes = 4096;
-};
-
-class RingHelloTest : public ::testing::Test {
- protected:
-  RingHelloTest() { MakeSockets(); }
-
-  void MakeSockets() {
-    int sockets[2];
-    EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-    ours_ = Fd(sockets[0]);
-    strangers_ = Fd(sockets[1]);
-  }
-
-  absl::Status Meet(const Hello& hello, FdView outbox) {
-    const Blob part(reinterpret_cast<const std::byte*>(&hello), sizeof(hello));
-    EXPECT_THAT(internal::SendPacket(strangers_, absl::MakeConstSpan(&part, 1), absl::MakeConstSpan(&outbox, 1)),
-                IsOk());
-    return RingPipe::FromSocket(std::move(ours_), {}, Deadline::Passed()).status();
-  }
-
-  static Region Outbox(size_t bytes = 4096 + 4096, Sharing sharing = Sharing::kOneWriter) {
-    absl::StatusOr<Region> region = Region::Create("test", bytes, sharing);
-    EXPECT_THAT(region, IsOk());
-    return *std::move(region);
-  }
-
-  Fd ours_;
-  Fd strangers_;
-};
-
-TEST_F(RingHelloTest, AcceptsAnHonestOne) {
-  const Region outbox = Outbox();
-  EXPECT_THAT(Meet({}, outbox.fd()), IsOk());
-}
-
-TEST_F(RingHelloTest, RefusesAnotherProtocol) {
-  const Region outbox = Outbox();
-  EXPECT_THAT(Meet({.magic = 1}, outbox.fd()), StatusIs(absl::StatusCode::kDataLoss));
-}
-
-TEST_F(RingHelloTest, RefusesDisjointVersionsAndNamesBoth) {
-  const Region outbox = Outbox();
-  const absl::Status status = Meet({.oldest_version = 7, .newest_version = 9}, outbox.fd());
-  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("here 1 to 1, the peer 7 to 9")));
-  EXPECT_EQ(ReasonOf(status), Reason::kWrongVersion);
-}
-
-TEST_F(RingHelloTest, RefusesSizesThatNoRingHas) {
-  for (const uint64_t bytes : {uint64_t{0}, uint64_t{4095}, uint64_t{4097}, uint64_t{1} << 31, ~uint64_t{0}}) {
-    const Region outbox = Outbox();
-    MakeSockets();
-    EXPECT_THAT(Meet({.ring_bytes = bytes}, outbox.fd()), StatusIs(absl::StatusCode::kDataLoss));
+// R2, R3: each call in turn fails, until all pass; nothing is left behind.
+TEST(RingPipeTest, FromSocketSurvivesEachFailingCall) {
+  const testing::World before = testing::World::Now();
+  for (const char* const function : {"MemfdCreate", "Open", "EventFd", "GetSockOpt", "SendMsg", "RecvMsg", "Ftruncate",
+                                     "Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl", "Fstat"}) {
+    bool survived = false;
+    for (int nth = 1; !survived; ++nth) {
+      ASSERT_LT(nth, 20) << function;
+      {
+        auto [here, there] = testing::MakeSocketPair();
+        ASSERT_OK_AND_ASSIGN(auto peer, internal::RingHandshake::Create(std::move(there), 4096));
+        ASSERT_OK(peer.Send());
+        const testing::OsTesting os({testing::FailCall(function, EMFILE, {.first = nth})});
+        const auto pipe = RingPipe::FromSocket(std::move(here), {}, Deadline::Passed());
+        survived = os.interventions() == 0;
+        EXPECT_EQ(pipe.ok(), survived) << function << " " << nth << ": " << pipe.status();
+        EXPECT_TRUE(nth > 1 || !survived) << function << " is not called";
+      }
+      EXPECT_EQ(testing::World::Now(), before) << function << " " << nth;
+    }
   }
 }
 
-// D2, H1
-TEST_F(RingHelloTest, RefusesAnOutboxThatIsNotOne) {
-  const Region too_small = Outbox(4096);
-  EXPECT_THAT(Meet({}, too_small.fd()), StatusIs(absl::StatusCode::kDataLoss));
+// R2
+TEST(RingPipeTest, SaysWhichLimitToRaise) {
+  for (const char* const function : {"SocketPair", "MemfdCreate", "Open", "EventFd"}) {
+    const testing::OsTesting os({testing::FailCall(function, EMFILE)});
+    EXPECT_THAT(RingPipe::CreatePair(), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("RLIMIT_NOFILE")));
+  }
 }
 
-TEST_F(RingHelloTest, RefusesAnOutboxThatOthersMayWrite) {
-  const Region open = Outbox(8192, Sharing::kManyWriters);
-  EXPECT_THAT(Meet({}, open.fd()), StatusIs(absl::StatusCode::kDataLoss));
-}
-
-TEST_F(RingHelloTest, RefusesASocketAsOutbox) {
-  EXPECT_THAT(Meet({}, strangers_), StatusIs(absl::StatusCode::kDataLoss));
-}
-
-TEST_F(RingHelloTest, WaitsNoLongerThanTheDeadline) {
-  EXPECT_THAT(RingPipe::FromSocket(std::move(ours_), {}, Deadline::Passed()),
+TEST(RingPipeTest, FromSocketWaitsNoLongerThanTheDeadline) {
+  auto [here, there] = testing::MakeSocketPair();
+  EXPECT_THAT(RingPipe::FromSocket(std::move(here), {}, Deadline::Passed()),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-}
-
-TEST_F(RingHelloTest, NoticesAPeerThatLeaves) {
-  strangers_.Close();
-  EXPECT_THAT(RingPipe::FromSocket(std::move(ours_), {}, Deadline::Never()), StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(RingPipeTest, RefusesBadOptions) {
@@ -122,10 +79,8 @@ TEST(RingPipeTest, RefusesBadOptions) {
 }
 
 TEST(RingPipeTest, RefusesAStreamSocket) {
-  int sockets[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
-  const Fd other(sockets[1]);
-  EXPECT_THAT(RingPipe::FromSocket(Fd(sockets[0])), StatusIs(absl::StatusCode::kInvalidArgument));
+  auto [here, there] = testing::MakeSocketPair(SOCK_STREAM);
+  EXPECT_THAT(RingPipe::FromSocket(std::move(here)), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 }  // namespace

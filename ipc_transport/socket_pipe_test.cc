@@ -2,20 +2,35 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_transport/pipe_conformance.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
+#include "ipc_util/testing/named_socket.h"
+#include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/world.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace {
 
+using ::testing::HasSubstr;
 using testing::IsOk;
+using testing::IsOkAndHolds;
 using testing::StatusIs;
 
 absl::StatusOr<testing::PipePair> MakePair() {
@@ -28,14 +43,13 @@ absl::StatusOr<std::unique_ptr<Pipe>> MakeFromSocket(Fd socket) { return SocketP
 
 // What `frame` makes of a pipe that receives it.
 absl::Status ReceiveFrame(const std::vector<uint8_t>& frame, size_t descriptors = 0) {
-  int sockets[2];
-  EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-  const Fd stranger(sockets[1]);
-  auto pipe = SocketPipe::FromSocket(Fd(sockets[0]), {.max_message_bytes = 100});
+  auto [here, stranger] = testing::MakeSocketPair();
+  auto pipe = SocketPipe::FromSocket(std::move(here), {.max_message_bytes = 100});
   EXPECT_THAT(pipe, IsOk());
   const Blob part(reinterpret_cast<const std::byte*>(frame.data()), frame.size());
-  EXPECT_THAT(internal::SendPacket(stranger, absl::MakeConstSpan(&part, 1), std::vector<FdView>(descriptors, stranger)),
-              IsOk());
+  EXPECT_THAT(
+      internal::SendPacket(stranger, absl::MakeConstSpan(&part, 1), std::vector<FdView>(descriptors, stranger.view())),
+      IsOk());
   std::vector<std::byte> buffer(100);
   return (*pipe)->TryReceive(absl::MakeSpan(buffer), nullptr).status();
 }
@@ -68,10 +82,8 @@ TEST(SocketFrameTest, OnlyHonestFramesPass) {
 }
 
 TEST(SocketPipeTest, ADishonestFrameEndsBothDirections) {
-  int sockets[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-  const Fd stranger(sockets[1]);
-  ASSERT_OK_AND_ASSIGN(const auto pipe, SocketPipe::FromSocket(Fd(sockets[0])));
+  auto [here, stranger] = testing::MakeSocketPair();
+  ASSERT_OK_AND_ASSIGN(const auto pipe, SocketPipe::FromSocket(std::move(here)));
   const std::byte noise[3] = {};
   const Blob part(noise);
   ASSERT_OK(internal::SendPacket(stranger, absl::MakeConstSpan(&part, 1), {}));
@@ -94,10 +106,33 @@ TEST(SocketPipeTest, RefusesBadOptions) {
 }
 
 TEST(SocketPipeTest, RefusesAStreamSocket) {
-  int sockets[2];
-  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
-  const Fd other(sockets[1]);
-  EXPECT_THAT(SocketPipe::FromSocket(Fd(sockets[0])), StatusIs(absl::StatusCode::kInvalidArgument));
+  auto [here, there] = testing::MakeSocketPair(SOCK_STREAM);
+  EXPECT_THAT(SocketPipe::FromSocket(std::move(here)), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+// R2
+TEST(SocketPipeTest, SaysWhichLimitToRaise) {
+  const testing::World before = testing::World::Now();
+  {
+    const testing::OsTesting os({testing::FailCall("SocketPair", EMFILE)});
+    EXPECT_THAT(SocketPipe::CreatePair(), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("RLIMIT_NOFILE")));
+  }
+  for (const char* const function : {"Socket", "Connect"}) {
+    const testing::NamedSocket listener;
+    const testing::OsTesting os({testing::FailCall(function, EMFILE)});
+    EXPECT_THAT(SocketPipe::Connect(listener.path()),
+                StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("RLIMIT_NOFILE")));
+    EXPECT_EQ(os.interventions(), 1);
+  }
+  EXPECT_EQ(testing::World::Now(), before);
+}
+
+// The size of its buffer is a wish.
+TEST(SocketPipeTest, DoesWithoutALargeBuffer) {
+  const testing::OsTesting os({testing::FailCall("SetSockOpt", EPERM, {.times = testing::kAlways})});
+  ASSERT_OK_AND_ASSIGN(const auto pair, SocketPipe::CreatePair());
+  EXPECT_GT(os.interventions(), 0);
+  EXPECT_THAT(pair.first->TrySend({}), IsOkAndHolds(true));
 }
 
 }  // namespace

@@ -32,7 +32,8 @@ absl::StatusOr<PidFd> PidFd::OfPeer(FdView socket) {
   SLUICE_ASSIGN_OR_RETURN(const Credentials peer, PeerCredentials(socket));
   if (peer.pid == 0) return PidFd();
   if (error == ENOPROTOOPT) return Open(peer.pid);  // Before Linux 6.5.
-  return FromErrno(error, absl::StrCat("watch the peer, process ", peer.pid));
+  // EINVAL: what some kernels say of a peer that was reaped; the arguments are good, as there are credentials.
+  return FromErrno(error == EINVAL ? ESRCH : error, absl::StrCat("watch the peer, process ", peer.pid));
 }
 
 bool PidFd::HasEnded() const {

@@ -166,7 +166,7 @@ absl::Status Region::Punch(size_t offset, size_t bytes) const {
   if (begin >= end) return absl::OkStatus();
   if (os::Madvise(data_ + begin, end - begin, MADV_REMOVE) == 0) return absl::OkStatus();
   if (errno == EPERM || errno == EACCES) {
-    return absl::FailedPreconditionError("a region with one writer keeps its pages");
+    return absl::FailedPreconditionError("a region with one writer, or one mapped read-only, keeps its pages");
   }
   return FromErrno(errno, "give pages of a region back");
 }

@@ -63,7 +63,7 @@ class Region {
   absl::StatusOr<Fd> OpenReadOnly() const;
 
   // Gives the whole pages inside [offset, offset + bytes) back to the system; they read as zero again.
-  // INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: a `kOneWriter` region.
+  // INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: a `kOneWriter` region, or a read-only mapping.
   absl::Status Punch(size_t offset, size_t bytes) const;
 
   // Bytes of memory that the region takes at the moment, whoever touched them.

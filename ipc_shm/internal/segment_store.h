@@ -39,6 +39,9 @@ class SegmentStore final : public MessageStore, public std::enable_shared_from_t
   absl::StatusOr<std::unique_ptr<BorrowedSegments>> Borrow(LoanHandle loan,
                                                            absl::Span<const SegmentAddress> addresses) override;
 
+  // Frees what is back among the `count` messages that were looked at longest ago.
+  void Reclaim(size_t count);
+
   shm::ArenaStats arena_stats() const { return arena_->stats(); }
 
  private:
@@ -57,8 +60,6 @@ class SegmentStore final : public MessageStore, public std::enable_shared_from_t
   absl::StatusOr<uint32_t> OpenSlot();
   // This side's use of published segments has ended.
   void Retire(uint32_t slot, Segments segments);
-  // Frees what is back among the `count` segments that were looked at longest ago.
-  void Reclaim(size_t count);
 
   const std::unique_ptr<shm::Arena> arena_;
   const RegionWindow own_;

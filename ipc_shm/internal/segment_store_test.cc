@@ -52,13 +52,6 @@ class SegmentStoreTest : public ::testing::Test {
 
   size_t LiveSegments() const { return pair_.a->arena_stats().live_allocations; }
 
-  // The loans that are back are looked at when something is allocated.
-  void AllocateSomething() {
-    const auto segment = pair_.a->Allocate(kSegment);
-    ASSERT_OK(segment);
-    pair_.a->Free(*segment);
-  }
-
   StorePair pair_ = testing::CreateStorePair(size_t{64} << 20);
 };
 
@@ -104,10 +97,21 @@ TEST_F(SegmentStoreTest, IsFreedWhenTheLastLoanIsBack) {
   ASSERT_OK_AND_ASSIGN(auto two, pair_.b->Borrow(second, stored->addresses()));
   stored.reset();
   one.reset();
-  AllocateSomething();
+  pair_.a->Reclaim(1);
   EXPECT_EQ(LiveSegments(), 1u);
   two.reset();
-  AllocateSomething();
+  pair_.a->Reclaim(1);
+  EXPECT_EQ(LiveSegments(), 0u);
+}
+
+TEST_F(SegmentStoreTest, WhatIsBackIsFreedInPassing) {
+  auto stored = Publish(Segment(1));
+  ASSERT_OK_AND_ASSIGN(const LoanHandle loan, stored->Lend());
+  ASSERT_OK_AND_ASSIGN(auto borrowed, pair_.b->Borrow(loan, stored->addresses()));
+  stored.reset();
+  borrowed.reset();
+  EXPECT_EQ(LiveSegments(), 1u);
+  pair_.a->Free(Segment(1));
   EXPECT_EQ(LiveSegments(), 0u);
 }
 
@@ -115,7 +119,7 @@ TEST_F(SegmentStoreTest, OutlivesItsLoansWhileTheOwnerHoldsIt) {
   const auto stored = Publish(Segment(1));
   ASSERT_OK_AND_ASSIGN(const LoanHandle loan, stored->Lend());
   ASSERT_OK(pair_.b->Borrow(loan, stored->addresses()));
-  AllocateSomething();
+  pair_.a->Reclaim(1);
   EXPECT_EQ(LiveSegments(), 1u);
 }
 
@@ -250,7 +254,8 @@ TEST_F(SegmentStoreTest, OwnerAndReaderAreThreads) {
     count.store(i + 1, std::memory_order_release);
   }
   reader.join();
-  AllocateSomething();
+  pair_.a->Reclaim(kMessages);
+  EXPECT_EQ(LiveSegments(), 0u);
 }
 
 }  // namespace

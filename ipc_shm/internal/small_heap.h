@@ -9,7 +9,7 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// Stands on page runs. Any thread. Destroying it takes all blocks back.
+// Stands on page runs, which end with it: it need not give them back. Any thread.
 class SmallHeap {
  public:
   virtual ~SmallHeap() = default;

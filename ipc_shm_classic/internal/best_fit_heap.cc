@@ -17,9 +17,7 @@ namespace {
 
 class BestFitHeap final : public SmallHeap {
  public:
-  BestFitHeap(PageRuns& runs, absl::Span<std::byte> memory)
-      : runs_(runs), memory_(memory), tree_(*new(memory.data()) Tree(memory.size(), 0)) {}
-  ~BestFitHeap() override { runs_.Free(memory_); }
+  explicit BestFitHeap(absl::Span<std::byte> memory) : tree_(*new(memory.data()) Tree(memory.size(), 0)) {}
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
     void* block;
@@ -41,10 +39,8 @@ class BestFitHeap final : public SmallHeap {
 
   static constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
 
-  PageRuns& runs_;
-  const absl::Span<std::byte> memory_;
   Mutex mutex_;
-  Tree& tree_ ABSL_GUARDED_BY(mutex_);  // At the start of `memory_`; freed with it.
+  Tree& tree_ ABSL_GUARDED_BY(mutex_);  // At the start of its memory.
 };
 
 }  // namespace
@@ -56,7 +52,7 @@ absl::StatusOr<std::unique_ptr<SmallHeap>> CreateBestFitHeap(PageRuns& runs, siz
     return absl::ResourceExhaustedError(
         absl::StrCat("the arena's region has no run of ", bytes, " bytes for its heap"));
   }
-  return std::make_unique<BestFitHeap>(runs, memory);
+  return std::make_unique<BestFitHeap>(memory);
 }
 
 }  // namespace internal

@@ -43,6 +43,10 @@ absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, abs
   message.msg_iovlen = vectors.size();
   alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int))];
   if (!descriptors.empty()) {
+    if (descriptors.size() > kKernelMaxDescriptors) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(descriptors.size(), " descriptors in one packet exceed the limit of ", kKernelMaxDescriptors));
+    }
     message.msg_control = control;
     message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
     cmsghdr* const header = CMSG_FIRSTHDR(&message);

@@ -23,8 +23,8 @@ namespace internal {
 inline constexpr size_t kMaxDescriptors = 16;
 
 // Sends `parts` as one packet, never waiting and never raising SIGPIPE. False: no room now (a full socket, or too many
-// descriptors in flight). At most 253 descriptors. INVALID_ARGUMENT: a descriptor is not open, the socket is not
-// connected, or the packet is larger than the socket takes.
+// descriptors in flight). INVALID_ARGUMENT: more than 253 descriptors, one that is not open, a socket that is not
+// connected, or a packet larger than the socket takes.
 absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors);
 
 struct ReceivedPacket {

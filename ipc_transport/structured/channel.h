@@ -69,7 +69,8 @@ class StructuredChannel {
 
   // Sends a message that wants no answer; waits for room. `message` is consumed, sent or not.
   // RESOURCE_EXHAUSTED: the channel's memory did not suffice for the message, or too many are out; the text has the
-  // figures. INVALID_ARGUMENT: an empty `message`, or more descriptors than the pipe carries.
+  // figures. INVALID_ARGUMENT: a `message` that was moved from or sent before, or refers to external data, or has more
+  // descriptors than the pipe carries.
   // FAILED_PRECONDITION: the message lies in the memory of another session.
   absl::Status Send(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
@@ -81,7 +82,7 @@ class StructuredChannel {
 
   // As `Send`, then waits for the answer. What else comes meanwhile is kept for `Receive`, in order.
   // RESOURCE_EXHAUSTED: too much of that is kept (see StructuredChannelOptions), or the answer is larger than this side
-  // takes. An answer that comes after the deadline is dropped.
+  // takes. An answer that comes after the deadline is dropped. OUT_OF_RANGE: the peer has finished sending.
   absl::StatusOr<Incoming<Root>> Request(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
     return Typed(core_.Request(consumed.get(), deadline));

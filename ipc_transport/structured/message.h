@@ -55,7 +55,8 @@ class Message {
   absl::Status status() const { return message_->status(); }
 
   // May then be sent many times, on every channel of the same memory; a heap message on every channel.
-  // RESOURCE_EXHAUSTED: as `status`, or too many messages are out.
+  // RESOURCE_EXHAUSTED: as `status`, or too many messages are out. INVALID_ARGUMENT: moved from, sent or frozen before,
+  // or it refers to external data (Cap'n Proto's Orphanage::referenceExternalData); copy it.
   absl::StatusOr<FrozenMessage<Root>> Freeze() && {
     std::shared_ptr<internal::OutgoingMessage> message = std::move(message_);
     if (message == nullptr) return internal::NoMessage();

@@ -1,9 +1,18 @@
+// Compiled twice: as `:os`, and with SLUICE_OS_TESTING as part of `:os_testing`.
+
 #include "ipc_util/internal/os.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef SLUICE_OS_TESTING
+#include "ipc_util/internal/os_interceptor.h"
+#define SLUICE_OS_DEFINITION
+#else
+#define SLUICE_OS_DEFINITION [[gnu::weak]]  // Gives way to the definition in `:os_testing`.
+#endif
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -13,50 +22,130 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal::os {
 
-int MemfdCreate(const char* name, unsigned flags) { return ::memfd_create(name, flags); }
-int Ftruncate(int fd, off_t bytes) { return ::ftruncate(fd, bytes); }
-int Fallocate(int fd, int mode, off_t offset, off_t bytes) { return ::fallocate(fd, mode, offset, bytes); }
-void* Mmap(void* address, size_t bytes, int protection, int flags, int fd, off_t offset) {
-  return ::mmap(address, bytes, protection, flags, fd, offset);
-}
-int Munmap(void* address, size_t bytes) { return ::munmap(address, bytes); }
-int Mprotect(void* address, size_t bytes, int protection) { return ::mprotect(address, bytes, protection); }
-int Madvise(void* address, size_t bytes, int advice) { return ::madvise(address, bytes, advice); }
-int Munlock(const void* address, size_t bytes) { return ::munlock(address, bytes); }
-int Fcntl(int fd, int command, long argument) { return ::fcntl(fd, command, argument); }
-int FcntlLock(int fd, int command, struct flock* lock) { return ::fcntl(fd, command, lock); }
-int Fstat(int fd, struct stat* out) { return ::fstat(fd, out); }
-int Stat(const char* path, struct stat* out) { return ::stat(path, out); }
-int Open(const char* path, int flags, mode_t mode) { return ::open(path, flags, mode); }
-int Mkdir(const char* path, mode_t mode) { return ::mkdir(path, mode); }
-int Fchmod(int fd, mode_t mode) { return ::fchmod(fd, mode); }
-int Chmod(const char* path, mode_t mode) { return ::chmod(path, mode); }
-int Unlink(const char* path) { return ::unlink(path); }
-int Close(int fd) { return ::close(fd); }
+#ifndef SLUICE_OS_TESTING
+namespace {
 
-int Socket(int domain, int type, int protocol) { return ::socket(domain, type, protocol); }
-int SocketPair(int domain, int type, int protocol, int out[2]) { return ::socketpair(domain, type, protocol, out); }
-int Bind(int fd, const sockaddr* address, socklen_t bytes) { return ::bind(fd, address, bytes); }
-int Listen(int fd, int backlog) { return ::listen(fd, backlog); }
-int Accept(int fd, int flags) { return ::accept4(fd, nullptr, nullptr, flags); }
-int Connect(int fd, const sockaddr* address, socklen_t bytes) { return ::connect(fd, address, bytes); }
-int GetSockOpt(int fd, int level, int name, void* value, socklen_t* bytes) {
-  return ::getsockopt(fd, level, name, value, bytes);
+template <typename F>
+auto Call(const char*, F call) {
+  return call();
 }
-int SetSockOpt(int fd, int level, int name, const void* value, socklen_t bytes) {
-  return ::setsockopt(fd, level, name, value, bytes);
+
+template <typename Message, typename F>
+ssize_t Transfer(const char*, Message* message, F call) {
+  return call(message);
 }
-int Shutdown(int fd, int how) { return ::shutdown(fd, how); }
-ssize_t SendMsg(int fd, const msghdr* message, int flags) { return ::sendmsg(fd, message, flags); }
-ssize_t RecvMsg(int fd, msghdr* message, int flags) { return ::recvmsg(fd, message, flags); }
-int Poll(pollfd* fds, nfds_t count, const timespec* timeout) { return ::ppoll(fds, count, timeout, nullptr); }
-int PidFdOpen(pid_t pid, unsigned flags) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); }
 
-int EventFd(unsigned initial, int flags) { return ::eventfd(initial, flags); }
-int EventFdRead(int fd, eventfd_t* value) { return ::eventfd_read(fd, value); }
-int EventFdWrite(int fd, eventfd_t value) { return ::eventfd_write(fd, value); }
+void ReachPoint(const char*) {}
 
-void Point(const char*) {}
+}  // namespace
+#endif
+
+SLUICE_OS_DEFINITION int MemfdCreate(const char* name, unsigned flags) {
+  return Call("MemfdCreate", [&] { return ::memfd_create(name, flags); });
+}
+SLUICE_OS_DEFINITION int Ftruncate(int fd, off_t bytes) {
+  return Call("Ftruncate", [&] { return ::ftruncate(fd, bytes); });
+}
+SLUICE_OS_DEFINITION int Fallocate(int fd, int mode, off_t offset, off_t bytes) {
+  return Call("Fallocate", [&] { return ::fallocate(fd, mode, offset, bytes); });
+}
+SLUICE_OS_DEFINITION void* Mmap(void* address, size_t bytes, int protection, int flags, int fd, off_t offset) {
+  return Call("Mmap", [&] { return ::mmap(address, bytes, protection, flags, fd, offset); });
+}
+SLUICE_OS_DEFINITION int Munmap(void* address, size_t bytes) {
+  return Call("Munmap", [&] { return ::munmap(address, bytes); });
+}
+SLUICE_OS_DEFINITION int Mprotect(void* address, size_t bytes, int protection) {
+  return Call("Mprotect", [&] { return ::mprotect(address, bytes, protection); });
+}
+SLUICE_OS_DEFINITION int Madvise(void* address, size_t bytes, int advice) {
+  return Call("Madvise", [&] { return ::madvise(address, bytes, advice); });
+}
+SLUICE_OS_DEFINITION int Munlock(const void* address, size_t bytes) {
+  return Call("Munlock", [&] { return ::munlock(address, bytes); });
+}
+SLUICE_OS_DEFINITION int Fcntl(int fd, int command, long argument) {
+  return Call("Fcntl", [&] { return ::fcntl(fd, command, argument); });
+}
+SLUICE_OS_DEFINITION int FcntlLock(int fd, int command, struct flock* lock) {
+  return Call("FcntlLock", [&] { return ::fcntl(fd, command, lock); });
+}
+SLUICE_OS_DEFINITION int Fstat(int fd, struct stat* out) {
+  return Call("Fstat", [&] { return ::fstat(fd, out); });
+}
+SLUICE_OS_DEFINITION int Stat(const char* path, struct stat* out) {
+  return Call("Stat", [&] { return ::stat(path, out); });
+}
+SLUICE_OS_DEFINITION int Open(const char* path, int flags, mode_t mode) {
+  return Call("Open", [&] { return ::open(path, flags, mode); });
+}
+SLUICE_OS_DEFINITION int Mkdir(const char* path, mode_t mode) {
+  return Call("Mkdir", [&] { return ::mkdir(path, mode); });
+}
+SLUICE_OS_DEFINITION int Fchmod(int fd, mode_t mode) {
+  return Call("Fchmod", [&] { return ::fchmod(fd, mode); });
+}
+SLUICE_OS_DEFINITION int Chmod(const char* path, mode_t mode) {
+  return Call("Chmod", [&] { return ::chmod(path, mode); });
+}
+SLUICE_OS_DEFINITION int Unlink(const char* path) {
+  return Call("Unlink", [&] { return ::unlink(path); });
+}
+SLUICE_OS_DEFINITION int Close(int fd) {
+  return Call("Close", [&] { return ::close(fd); });
+}
+
+SLUICE_OS_DEFINITION int Socket(int domain, int type, int protocol) {
+  return Call("Socket", [&] { return ::socket(domain, type, protocol); });
+}
+SLUICE_OS_DEFINITION int SocketPair(int domain, int type, int protocol, int out[2]) {
+  return Call("SocketPair", [&] { return ::socketpair(domain, type, protocol, out); });
+}
+SLUICE_OS_DEFINITION int Bind(int fd, const sockaddr* address, socklen_t bytes) {
+  return Call("Bind", [&] { return ::bind(fd, address, bytes); });
+}
+SLUICE_OS_DEFINITION int Listen(int fd, int backlog) {
+  return Call("Listen", [&] { return ::listen(fd, backlog); });
+}
+SLUICE_OS_DEFINITION int Accept(int fd, int flags) {
+  return Call("Accept", [&] { return ::accept4(fd, nullptr, nullptr, flags); });
+}
+SLUICE_OS_DEFINITION int Connect(int fd, const sockaddr* address, socklen_t bytes) {
+  return Call("Connect", [&] { return ::connect(fd, address, bytes); });
+}
+SLUICE_OS_DEFINITION int GetSockOpt(int fd, int level, int name, void* value, socklen_t* bytes) {
+  return Call("GetSockOpt", [&] { return ::getsockopt(fd, level, name, value, bytes); });
+}
+SLUICE_OS_DEFINITION int SetSockOpt(int fd, int level, int name, const void* value, socklen_t bytes) {
+  return Call("SetSockOpt", [&] { return ::setsockopt(fd, level, name, value, bytes); });
+}
+SLUICE_OS_DEFINITION int Shutdown(int fd, int how) {
+  return Call("Shutdown", [&] { return ::shutdown(fd, how); });
+}
+SLUICE_OS_DEFINITION ssize_t SendMsg(int fd, const msghdr* message, int flags) {
+  return Transfer("SendMsg", message, [&](const msghdr* part) { return ::sendmsg(fd, part, flags); });
+}
+SLUICE_OS_DEFINITION ssize_t RecvMsg(int fd, msghdr* message, int flags) {
+  return Transfer("RecvMsg", message, [&](msghdr* part) { return ::recvmsg(fd, part, flags); });
+}
+SLUICE_OS_DEFINITION int Poll(pollfd* fds, nfds_t count, const timespec* timeout) {
+  return Call("Poll", [&] { return ::ppoll(fds, count, timeout, nullptr); });
+}
+SLUICE_OS_DEFINITION int PidFdOpen(pid_t pid, unsigned flags) {
+  return Call("PidFdOpen", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); });
+}
+
+SLUICE_OS_DEFINITION int EventFd(unsigned initial, int flags) {
+  return Call("EventFd", [&] { return ::eventfd(initial, flags); });
+}
+SLUICE_OS_DEFINITION int EventFdRead(int fd, eventfd_t* value) {
+  return Call("EventFdRead", [&] { return ::eventfd_read(fd, value); });
+}
+SLUICE_OS_DEFINITION int EventFdWrite(int fd, eventfd_t value) {
+  return Call("EventFdWrite", [&] { return ::eventfd_write(fd, value); });
+}
+
+SLUICE_OS_DEFINITION void Point(const char* name) { ReachPoint(name); }
 
 }  // namespace internal::os
 }  // namespace sluice_0

@@ -1,6 +1,8 @@
 // The operating system behind a seam: each call that Sluice makes, as a plain function with two link-time
-// implementations. `:os` calls the kernel. `:os_testing`, linked into a test, can fail the N-th call, cut a read short,
-// or stop the process at a named point (os_testing.h). Semantics are those of the man pages: -1 and errno on failure.
+// implementations. `:os` calls the kernel and defines its functions as weak symbols. `:os_testing`, linked into a test
+// beside it, defines the same functions as strong symbols, which win: they can fail the N-th call, cut a message short,
+// or stop the process at a named point (os_testing.h). So libraries depend on `:os` alone, are built once for both, and
+// production pays nothing. Semantics are those of the man pages: -1 and errno on failure.
 
 #ifndef SLUICE_IPC_UTIL_INTERNAL_OS_H_
 #define SLUICE_IPC_UTIL_INTERNAL_OS_H_

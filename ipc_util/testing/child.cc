@@ -113,8 +113,12 @@ void Child::Kill() {
 
 void Child::Stop() {
   kill(pid_, SIGSTOP);
+  WaitUntilStopped();
+}
+
+void Child::WaitUntilStopped() {
   int status;
-  if (waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status)) Die("stop a child");
+  if (waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status)) Die("wait for a child to stop");
 }
 
 void Child::Continue() { kill(pid_, SIGCONT); }
@@ -132,7 +136,11 @@ void TellParent(absl::string_view line) { SendLine(kSocketNumber, line); }
 
 std::string HearParent() { return ReceiveLine(kSocketNumber); }
 
-Fd InheritedFd() { return Fd(fcntl(kInheritedNumber, F_DUPFD_CLOEXEC, 0)); }
+Fd InheritedFd() {
+  Fd inherited(fcntl(kInheritedNumber, F_DUPFD_CLOEXEC, 0));
+  close(kInheritedNumber);
+  return inherited;
+}
 
 void RunRoleIfChild(int argc, char** argv) {
   if (argc < 2 || !absl::StartsWith(argv[1], kRoleFlag)) return;

@@ -1,12 +1,14 @@
 // A peer in a process of its own: the test program runs itself again in a named role.
 //
 //   SLUICE_CHILD_ROLE(echo) {                          // The peer: what it returns is its exit code.
-//     ParentSocket().Receive() ...
+//     if (HearParent() == "go") TellParent("done");
 //     return 0;
 //   }
 //   TEST(EchoTest, Answers) {                          // The main one.
 //     Child child = Child::Start("echo", {"an argument"});
-//     child.Tell("go"); EXPECT_EQ(child.Hear(), "done"); child.Kill();
+//     child.Tell("go");
+//     EXPECT_EQ(child.Hear(), "done");
+//     EXPECT_EQ(child.Wait(), 0);
 //   }
 //
 // Link with `:test_main`, which runs the role instead of the tests where the program was started for one.
@@ -54,6 +56,9 @@ class Child {
   void Stop();      // SIGSTOP; returns when it has stopped.
   void Continue();  // SIGCONT.
 
+  // Returns when it has stopped by itself, as it does where it was told to (ipc_util/internal/os_testing.h).
+  void WaitUntilStopped();
+
   // The exit code once the child has ended by itself, minus the signal's number if one ended it.
   int Wait();
 
@@ -68,7 +73,7 @@ class Child {
 void TellParent(absl::string_view line);
 std::string HearParent();
 
-// In the child: what the parent let it inherit; invalid if nothing.
+// In the child: what the parent let it inherit, once; invalid if nothing.
 Fd InheritedFd();
 
 using RoleFunction = int (*)(const std::vector<std::string>& arguments);

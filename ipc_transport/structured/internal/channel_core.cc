@@ -9,6 +9,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "ipc_transport/structured/internal/heap_bytes.h"
 #include "ipc_transport/structured/internal/split.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -22,6 +23,8 @@ namespace {
 
 // Records that are no message do not keep a call from its deadline.
 constexpr uint32_t kRecordsPerClock = 64;
+// Whatever the options say: no message that lies in the store takes as much.
+constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 // What a closing channel gives back at most, so that a peer that goes on sending does not hold it up.
 constexpr int kMaxDrainedRecords = 65536;
 constexpr absl::Duration kDrainTime = absl::Milliseconds(50);
@@ -58,8 +61,9 @@ ChannelCore::ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStor
     : pipe_(std::move(pipe)),
       store_(std::move(store)),
       schema_(schema),
-      options_(options),
-      joiner_(options.max_heap_message_bytes) {
+      max_waiting_messages_(options.max_waiting_messages),
+      max_heap_bytes_(std::max(options.max_heap_message_bytes, kLeastHeapMessageBytes)),
+      joiner_(max_heap_bytes_) {
   if (pipe_ == nullptr) {
     Break(absl::FailedPreconditionError("the channel was upgraded from one without a pipe: moved from, taken before, "
                                         "or never opened"))
@@ -144,10 +148,13 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
   header.descriptors = static_cast<uint8_t>(message.descriptors().size());
   header.inline_words = static_cast<uint16_t>(message.inline_segment().size() / sizeof(capnp::word));
   header.segments = static_cast<uint16_t>(is_stored ? message.addresses().size() : message.attached().size());
-  header.id = next_id_++;
+  header.id = next_id_.fetch_add(1, std::memory_order_relaxed);
   header.in_reply_to = in_reply_to;
-  SLUICE_RETURN_IF_ERROR(WriteMessage(message, header, deadline));
-  return header.id;
+  const absl::Status sent = WriteMessage(message, header, deadline);
+  if (ABSL_PREDICT_TRUE(sent.ok())) return header.id;
+  // What ended the channel meanwhile tells more than the pipe that was closed for it.
+  SLUICE_RETURN_IF_ERROR(EndStatus());
+  return sent;
 }
 
 absl::Status ChannelCore::WriteMessage(const OutgoingMessage& message, const MessageHeader& header, Deadline deadline) {
@@ -229,6 +236,7 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::NextAnswer(uint64_t request, D
 absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Receive(Deadline deadline) {
   if (!receive_turn_.Take(deadline)) return TooLate("receiving");
   const PassTurn pass(receive_turn_);
+  SLUICE_RETURN_IF_ERROR(EndStatus());
   if (!waiting_.empty()) {
     IncomingMessage::Ptr message = std::move(waiting_.front());
     waiting_.pop_front();
@@ -248,7 +256,7 @@ IncomingMessage::Ptr ChannelCore::HandOut(IncomingMessage::Ptr message) {
 }
 
 absl::Status ChannelCore::CheckRoomToWait() const {
-  if (waiting_.size() < options_.max_waiting_messages && waiting_bytes_ <= options_.max_heap_message_bytes) {
+  if (waiting_.size() <= max_waiting_messages_ && waiting_bytes_ <= max_heap_bytes_) {
     return absl::OkStatus();
   }
   return absl::ResourceExhaustedError(absl::StrCat(
@@ -260,8 +268,8 @@ absl::Status ChannelCore::CheckRoomToWait() const {
 void ChannelCore::CountLateAnswer(const IncomingMessage& answer) {
   if (late_answers_.fetch_add(1, std::memory_order_relaxed) != 0) return;  // A counter alone.
   Log(LogLevel::kWarning, absl::StrCat("an answer to request ", answer.in_reply_to(),
-                                       " came after its deadline, or there was no such request; it is dropped. Further "
-                                       "ones on this channel are only counted"));
+                                       " came after its deadline, or is not the first; it is dropped. Further ones on "
+                                       "this channel are only counted"));
 }
 
 absl::Status ChannelCore::LookForSchema() {
@@ -291,12 +299,12 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::TryNext(bool* got_record) {
   SLUICE_RETURN_IF_ERROR(EndStatus());
   const size_t capacity = pipe_->max_message_bytes();
   if (ABSL_PREDICT_FALSE(record_ == nullptr)) record_.reset(new std::byte[capacity]);
-  descriptors_.clear();
   SLUICE_ASSIGN_OR_RETURN(const std::optional<size_t> bytes,
                           pipe_->TryReceive(absl::MakeSpan(record_.get(), capacity), &descriptors_));
   if (!bytes.has_value()) return IncomingMessage::Ptr();
   *got_record = true;
   absl::StatusOr<IncomingMessage::Ptr> message = Handle(absl::MakeConstSpan(record_.get(), *bytes));
+  descriptors_.clear();  // Those that nobody claimed.
   if (message.ok() || !absl::IsDataLoss(message.status())) return message;
   const absl::Status status = Break(message.status());
   pipe_->Close();
@@ -315,7 +323,8 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Handle(absl::Span<const std::b
   if (const auto* fragment = std::get_if<FragmentRecord>(&record)) return HandleFragment(*fragment);
   const auto& message = std::get<MessageRecord>(record);
   joiner_.Abandon();
-  SLUICE_RETURN_IF_ERROR(CheckId(message));
+  SLUICE_RETURN_IF_ERROR(CheckIds(message));
+  if (!message.is_stored) SLUICE_RETURN_IF_ERROR(joiner_.CheckSize(bytes.size()));
   SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<BorrowedSegments> borrowed, Borrow(message));
   return IncomingMessage::Copy(message, std::move(borrowed), std::exchange(descriptors_, {}));
 }
@@ -338,14 +347,19 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::HandleFragment(const FragmentR
   if (message.id != fragment.id) {
     return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " as fragments of ", fragment.id));
   }
-  SLUICE_RETURN_IF_ERROR(CheckId(message));
+  SLUICE_RETURN_IF_ERROR(CheckIds(message));
   SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<BorrowedSegments> borrowed, Borrow(message));
   return IncomingMessage::Adopt(std::move(bytes), message, std::move(borrowed), std::exchange(descriptors_, {}));
 }
 
-absl::Status ChannelCore::CheckId(const MessageRecord& message) {
+absl::Status ChannelCore::CheckIds(const MessageRecord& message) {
   if (message.id <= last_id_) {
     return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " after ", last_id_));
+  }
+  const uint64_t next_id = next_id_.load(std::memory_order_relaxed);
+  if (message.in_reply_to >= next_id) {
+    return absl::DataLossError(absl::StrCat("the peer answered message ", message.in_reply_to, " before it was sent; ",
+                                            next_id, " would be the next"));
   }
   last_id_ = message.id;
   return absl::OkStatus();
@@ -370,10 +384,10 @@ void ChannelCore::Drain() {
   if (record_ == nullptr) record_.reset(new std::byte[capacity]);
   const Deadline deadline(kDrainTime);
   for (int records = 0; records < kMaxDrainedRecords && !deadline.HasPassed(); ++records) {
-    descriptors_.clear();
     const auto bytes = pipe_->TryReceive(absl::MakeSpan(record_.get(), capacity), &descriptors_);
     if (!bytes.ok() || !bytes->has_value()) return;
     const absl::Status status = Handle(absl::MakeConstSpan(record_.get(), **bytes)).status();
+    descriptors_.clear();
     if (absl::IsDataLoss(status)) return;
   }
 }

@@ -31,7 +31,6 @@
 
 namespace ipc {
 inline namespace sluice_0 {
-
 namespace internal {
 
 // Errors and threads as in StructuredChannel. Shared by the channel and the requests that still want their answer.
@@ -46,9 +45,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
               const StructuredChannelOptions& options);
   ~ChannelCore() { Close(); }
 
-  // Of the calls that send, INVALID_ARGUMENT: the message is null.
   OutgoingMessage::Ptr NewMessage() { return OutgoingMessage::New(store_); }
 
+  // Of the calls that send, INVALID_ARGUMENT: the message is null.
   absl::Status Send(OutgoingMessage* message, Deadline deadline);
   absl::StatusOr<IncomingMessage::Ptr> Request(OutgoingMessage* message, Deadline deadline);
   absl::StatusOr<IncomingMessage::Ptr> Receive(Deadline deadline);
@@ -90,7 +89,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status HandleSchema(const SchemaRecord& schema) ABSL_EXCLUSIVE_LOCKS_REQUIRED(receive_turn_);
   absl::StatusOr<IncomingMessage::Ptr> HandleFragment(const FragmentRecord& fragment)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(receive_turn_);
-  absl::Status CheckId(const MessageRecord& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(receive_turn_);
+  absl::Status CheckIds(const MessageRecord& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(receive_turn_);
   // Null if nothing of the message is stored.
   absl::StatusOr<std::unique_ptr<BorrowedSegments>> Borrow(const MessageRecord& message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(receive_turn_);
@@ -102,7 +101,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   const std::unique_ptr<Pipe> pipe_;  // Null: the channel was invalid.
   const std::shared_ptr<MessageStore> store_;
   const SchemaIdentity& schema_;
-  const StructuredChannelOptions options_;
+  const size_t max_waiting_messages_;
+  const uint64_t max_heap_bytes_;
 
   // Set once `end_status_` is; release there, acquire in `EndStatus`.
   std::atomic<bool> ended_{false};
@@ -115,7 +115,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 
   Turn send_turn_;
   bool schema_sent_ ABSL_GUARDED_BY(send_turn_) = false;
-  uint64_t next_id_ ABSL_GUARDED_BY(send_turn_) = 1;
+  // Written under `send_turn_`; the receiving thread looks up to where answers may refer. Relaxed: an answer comes
+  // through the pipe, after its request.
+  std::atomic<uint64_t> next_id_{1};
 
   Turn receive_turn_;
   std::unique_ptr<std::byte[]> record_ ABSL_GUARDED_BY(receive_turn_);  // The last one; not cleared.

@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_util/internal/status_macros.h"
 

@@ -20,12 +20,10 @@ absl::StatusOr<bool> Joiner::Add(const FragmentRecord& fragment) {
     Abandon();
     id_ = fragment.id;
     total_ = fragment.total;
-    if (fragment.total > max_bytes_) {
+    if (absl::Status status = CheckSize(fragment.total); !status.ok()) {
       is_dropping_ = true;
       received_ = fragment.bytes.size();
-      return absl::ResourceExhaustedError(absl::StrCat("the peer sends a message of ", fragment.total,
-                                                       " bytes, this side takes ", max_bytes_,
-                                                       "; raise StructuredChannelOptions::max_heap_message_bytes"));
+      return status;
     }
   }
   if (fragment.offset != received_ || fragment.total != total_) {
@@ -42,6 +40,13 @@ absl::StatusOr<bool> Joiner::Add(const FragmentRecord& fragment) {
     std::memcpy(bytes_.data() + fragment.offset, fragment.bytes.data(), fragment.bytes.size());
   }
   return received_ == total_ && !is_dropping_;
+}
+
+absl::Status Joiner::CheckSize(uint64_t bytes) const {
+  if (bytes <= max_bytes_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat("the peer sends a message of ", bytes, " bytes, this side takes ",
+                                                   max_bytes_,
+                                                   "; raise StructuredChannelOptions::max_heap_message_bytes"));
 }
 
 absl::Status Joiner::MakeRoom(size_t bytes) {

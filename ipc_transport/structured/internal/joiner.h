@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ipc_transport/structured/internal/heap_bytes.h"
 #include "ipc_transport/structured/internal/record.h"
@@ -27,6 +28,9 @@ class Joiner {
   // DATA_LOSS: it does not follow what came before. RESOURCE_EXHAUSTED: larger than this side takes, or no memory; what
   // follows of this message will be dropped.
   absl::StatusOr<bool> Add(const FragmentRecord& fragment);
+
+  // RESOURCE_EXHAUSTED: a message of `bytes` is larger than this side takes.
+  absl::Status CheckSize(uint64_t bytes) const;
 
   // Of the complete message; its size is `total`.
   HeapBytes Take();

@@ -111,7 +111,7 @@ absl::Status OutgoingMessage::AttachDescriptor(Fd fd) {
   return absl::OkStatus();
 }
 
-size_t OutgoingMessage::bytes() {
+size_t OutgoingMessage::BytesInUse() const {
   size_t words = 0;
   for (const auto& segment : builder_->getSegmentsForOutput()) words += segment.size();
   return words * kWordBytes;
@@ -121,6 +121,11 @@ absl::Status OutgoingMessage::Seal() {
   if (is_sealed_) return absl::OkStatus();
   SLUICE_RETURN_IF_ERROR(status_);
   const auto output = builder_->getSegmentsForOutput();
+  if (output.size() > segments_.size() + 1) {
+    return absl::InvalidArgumentError(absl::StrCat("the message refers to ", output.size() - segments_.size() - 1,
+                                                   " pieces of external data; copy them into the message"));
+  }
+  sealed_bytes_ = BytesInUse();
   inline_segment_ = output.size() == 0 ? absl::MakeConstSpan(kEmptyMessage) : AsBytes(output[0]);
   attached_.clear();
   for (size_t i = 0; i < segments_.size(); ++i) {

@@ -55,12 +55,13 @@ class OutgoingMessage {
   absl::Span<const Fd> descriptors() const { return descriptors_; }
 
   // Used so far, the first segment included.
-  size_t bytes();
+  size_t bytes() const { return is_sealed_ ? sealed_bytes_ : BytesInUse(); }
 
   // RESOURCE_EXHAUSTED: the store, or the table of segments, did not suffice.
   const absl::Status& status() const { return status_; }
 
   // Ends the building: from now on only read. RESOURCE_EXHAUSTED: as `status`, or the store takes no more messages.
+  // INVALID_ARGUMENT: it refers to external data (see Cap'n Proto's Orphanage), which no peer would find.
   absl::Status Seal();
 
   // The rest: after `Seal`.
@@ -95,6 +96,7 @@ class OutgoingMessage {
   // An empty span: not to be had from the store.
   absl::Span<std::byte> AllocateStored(size_t wanted_bytes, size_t minimum_bytes);
   void FreeSegments();
+  size_t BytesInUse() const;
   absl::Status Publish(absl::Span<const absl::Span<const std::byte>> used);
 
   std::shared_ptr<MessageStore> store_;
@@ -102,9 +104,10 @@ class OutgoingMessage {
   size_t segment_bytes_ = 0;                  // Of those.
   bool has_first_segment_ = false;
   bool is_sealed_ = false;
+  size_t sealed_bytes_ = 0;
   absl::Status status_;
   std::vector<Fd> descriptors_;
-  std::optional<Builder> builder_;
+  mutable std::optional<Builder> builder_;  // Its look at what is in use is not const.
 
   absl::Span<const std::byte> inline_segment_;
   absl::InlinedVector<absl::Span<const std::byte>, 4> attached_;

@@ -16,11 +16,11 @@ class Recycler {
 
   static void Put(T* object) {
     sweeper_.Arm();
+    object->Reset();  // First: what it lets go of may put back others of its kind.
     if (shelf_.count == kCapacity || shelf_.closed) {
       delete object;
       return;
     }
-    object->Reset();
     shelf_.objects[shelf_.count++] = object;
   }
 

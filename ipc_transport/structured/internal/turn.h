@@ -41,7 +41,7 @@ class ABSL_LOCKABLE Turn {
 // Passes a turn that was taken, at the end of a scope.
 class ABSL_SCOPED_LOCKABLE PassTurn {
  public:
-  explicit PassTurn(Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn) ABSL_EXCLUSIVE_LOCK_FUNCTION(turn) : turn_(turn) {}
+  explicit PassTurn(Turn& turn) ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn) : turn_(turn) {}
   ~PassTurn() ABSL_UNLOCK_FUNCTION() { turn_.Pass(); }
   PassTurn(const PassTurn&) = delete;
   PassTurn& operator=(const PassTurn&) = delete;

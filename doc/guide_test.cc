@@ -1,0 +1,408 @@
+// Every block of C++ of guide.md, compiled and run. What lies between the marks stands there word for word.
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cinttypes>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "doc/code_blocks.h"
+#include "doc/guide.capnp.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ipc_session/apps.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_shm_classic/session.h"
+#include "ipc_transport/channel.h"
+#include "ipc_transport/pipe.h"
+#include "ipc_transport/socket_listener.h"
+#include "ipc_transport/socket_pipe.h"
+#include "ipc_transport/structured/channel.h"
+#include "ipc_transport/structured/message.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/log.h"
+#include "ipc_util/permissions.h"
+#include "ipc_util/status.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
+
+// [guide
+inline constexpr ipc::App kGreeter{.name = "greeter"};
+inline constexpr absl::string_view kMayGreet[] = {"greeter"};
+inline constexpr ipc::ServerApp kHost{.app = {.name = "host"}, .allowed_clients = kMayGreet};
+// guide]
+
+// [guide
+namespace memory = ipc::session::shm::classic;
+using guide::Greeting;
+
+// In the host.
+absl::StatusOr<memory::Server> Listen(const ipc::SessionOptions& options) {
+  return memory::Server::Listen(kHost, {.clients = {kGreeter}, .session = options});
+}
+
+// Serves one client after the other. A client that is lost does not end the server.
+absl::Status Serve(memory::Server& server, absl::Status (*serve_client)(memory::Session&)) {
+  while (true) {
+    absl::StatusOr<memory::Session> session = server.Accept(ipc::Deadline::Never());
+    if (!session.ok()) return session.status();
+    absl::Status served = serve_client(*session);
+    if (!served.ok()) std::cerr << session->peer().app << " was lost: " << served << "\n";
+  }
+}
+
+// In the greeter.
+absl::StatusOr<memory::Session> Connect(const ipc::SessionOptions& options) {
+  return memory::Session::Connect(kGreeter, kHost, options);
+}
+// guide]
+
+// [guide
+absl::Status SendFile(ipc::Channel& channel, const char* path) {
+  ipc::Fd file(open(path, O_RDONLY | O_CLOEXEC));
+  if (!file.valid()) return ipc::FromErrno(errno, absl::StrCat("open ", path));
+  const ipc::FdView descriptors[] = {file};
+  return channel.Send(std::as_bytes(std::span(absl::string_view(path))), descriptors);
+}
+
+absl::StatusOr<ipc::Fd> ReceiveFile(ipc::Channel& channel) {
+  std::vector<std::byte> path(channel.max_message_bytes());
+  std::vector<ipc::Fd> descriptors;
+  absl::StatusOr<size_t> bytes = channel.Receive(absl::MakeSpan(path), &descriptors);
+  if (!bytes.ok()) return bytes.status();
+  path.resize(*bytes);
+  if (descriptors.size() != 1) return absl::InvalidArgumentError("a file was to come");
+  return std::move(descriptors[0]);  // This process's own: it may read from it, and it closes it.
+}
+// guide]
+
+// [guide
+absl::StatusOr<std::string> AskForGreeting(memory::Session& session) {
+  auto channel = ipc::StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session);
+  ipc::Message<Greeting> request = channel.NewMessage();
+  request.body().setName("Ada");
+  absl::StatusOr<ipc::Incoming<Greeting>> answer = channel.Request(std::move(request), absl::Seconds(5));
+  if (!answer.ok()) return answer.status();
+  if (!answer->body().isText()) return absl::InvalidArgumentError("a text was to come");
+  return std::string(answer->body().getText().cStr());
+}
+
+absl::Status AnswerGreetings(memory::Session& session) {
+  auto channel = ipc::StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session);
+  while (true) {
+    absl::StatusOr<ipc::Incoming<Greeting>> request = channel.Receive(ipc::Deadline::Never());
+    if (ipc::ReasonOf(request.status()) == ipc::Reason::kGoodbye) return absl::OkStatus();
+    if (!request.ok()) return request.status();
+    if (!request->body().isName()) return absl::InvalidArgumentError("a name was to come");
+    ipc::Message<Greeting> answer = channel.NewMessage();
+    answer.body().setText(absl::StrCat("Hello, ", request->body().getName().cStr()));
+    if (absl::Status sent = request->Reply(std::move(answer)); !sent.ok()) return sent;
+  }
+}
+// guide]
+
+// [guide
+absl::Status SendPicture(ipc::StructuredChannel<Greeting>& channel, size_t bytes) {
+  ipc::Message<Greeting> message = channel.NewMessage();
+  auto picture = message.body().initPicture(bytes);
+  for (std::byte& pixel : std::as_writable_bytes(std::span(picture.begin(), picture.size()))) pixel = std::byte{7};
+  return channel.Send(std::move(message));
+}
+
+absl::StatusOr<ipc::Incoming<Greeting>> ReceivePicture(ipc::StructuredChannel<Greeting>& channel) {
+  absl::StatusOr<ipc::Incoming<Greeting>> message = channel.Receive();
+  if (!message.ok()) return message.status();
+  if (!message->body().isPicture()) return absl::InvalidArgumentError("a picture was to come");
+  return message;  // `message->body().getPicture()` lies where the sender built it, as long as the message lives.
+}
+// guide]
+
+// [guide
+absl::Status SendToAll(absl::string_view text, absl::Span<ipc::StructuredChannel<Greeting>> channels) {
+  ipc::Message<Greeting> message = channels[0].NewMessage();
+  message.body().setText(std::string(text));
+  absl::StatusOr<ipc::FrozenMessage<Greeting>> frozen = std::move(message).Freeze();
+  if (!frozen.ok()) return frozen.status();
+  for (ipc::StructuredChannel<Greeting>& channel : channels) {
+    if (absl::Status sent = channel.Send(*frozen); !sent.ok()) return sent;
+  }
+  return absl::OkStatus();
+}
+// guide]
+
+// [guide
+absl::StatusOr<size_t> WaitThreeTimes(ipc::Channel& channel, absl::Span<std::byte> buffer) {
+  channel.set_wait_mode(ipc::WaitMode::kSleep);
+  absl::StatusOr<std::optional<size_t>> now = channel.TryReceive(buffer);  // Never waits; nullopt: nothing is there.
+  if (!now.ok()) return now.status();
+  if (now->has_value()) return **now;
+  absl::StatusOr<size_t> soon = channel.Receive(buffer, nullptr, absl::Milliseconds(1));
+  if (!absl::IsDeadlineExceeded(soon.status())) return soon;
+  return channel.Receive(buffer, nullptr, ipc::Deadline::Never());
+}
+// guide]
+
+// [guide
+std::string WhatToDo(const absl::Status& status) {
+  switch (ipc::ReasonOf(status)) {
+    case ipc::Reason::kNoServer:
+      return "start the server";
+    case ipc::Reason::kGoodbye:
+      return "nothing: the peer has closed the session";
+    case ipc::Reason::kGone:
+      return "connect again: the peer has died";
+    case ipc::Reason::kNotListed:
+      return "add the app to the server's allowed_clients";
+    default:
+      return std::string(status.message());
+  }
+}
+// guide]
+
+// [guide
+absl::StatusOr<ipc::SocketListener> ListenAt(const std::string& path) {
+  return ipc::SocketListener::Listen(path, {.permissions = ipc::Permissions::kGroup});
+}
+
+absl::Status EchoOnce(ipc::SocketListener& listener) {
+  absl::StatusOr<std::unique_ptr<ipc::SocketPipe>> pipe = listener.Accept();
+  if (!pipe.ok()) return pipe.status();
+  std::array<std::byte, 64> buffer;
+  absl::StatusOr<size_t> bytes = (*pipe)->Receive(absl::MakeSpan(buffer));
+  if (!bytes.ok()) return bytes.status();
+  return (*pipe)->Send(absl::MakeSpan(buffer).first(*bytes));
+}
+
+absl::StatusOr<size_t> AskOnce(const std::string& path, ipc::Blob question, absl::Span<std::byte> answer) {
+  absl::StatusOr<std::unique_ptr<ipc::SocketPipe>> pipe = ipc::SocketPipe::Connect(path);
+  if (!pipe.ok()) return pipe.status();
+  if (absl::Status sent = (*pipe)->Send(question); !sent.ok()) return sent;
+  return (*pipe)->Receive(answer);
+}
+// guide]
+
+// [guide
+// May be called by several threads at once.
+class FileSink : public ipc::LogSink {
+ public:
+  explicit FileSink(std::FILE* file) : file_(file) {}
+  void Write(ipc::LogLevel level, absl::string_view text) override {
+    const char* const name = level == ipc::LogLevel::kError ? "ERROR" : "WARNING";
+    std::fprintf(file_, "%s %.*s\n", name, static_cast<int>(text.size()), text.data());
+  }
+
+ private:
+  std::FILE* const file_;
+};
+
+// `sink` must outlive its use; nullptr instead switches logging off.
+void LogTo(FileSink& sink) { ipc::SetLogSink(&sink, ipc::LogLevel::kWarning); }
+// guide]
+
+namespace ipc::testing {
+namespace {
+
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+SessionOptions OptionsIn(const std::string& folder) {
+  SessionOptions options;
+  options.channels = 2;
+  options.run_folder = folder;
+  options.deadline = Deadline(TimeLimit());
+  return options;
+}
+
+// A host in `folder` that serves each client with `serve_client`, until it is killed.
+int HostIn(const std::string& folder, absl::Status (*serve_client)(memory::Session&)) {
+  absl::StatusOr<memory::Server> server = ::Listen(OptionsIn(folder));
+  TellParent(server.ok() ? "listening" : server.status().ToString());
+  return server.ok() && Serve(*server, serve_client).ok() ? 0 : 1;
+}
+
+SLUICE_CHILD_ROLE(greeting_host) { return HostIn(arguments[0], &AnswerGreetings); }
+
+SLUICE_CHILD_ROLE(file_host) {
+  return HostIn(arguments[0], [](memory::Session& session) {
+    Channel channel = session.TakeChannel(0);
+    return SendFile(channel, "/proc/self/status");
+  });
+}
+
+constexpr size_t kPictureBytes = 10'000'000;
+
+SLUICE_CHILD_ROLE(picture_host) {
+  return HostIn(arguments[0], [](memory::Session& session) {
+    auto channel = StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session);
+    return SendPicture(channel, kPictureBytes);
+  });
+}
+
+SLUICE_CHILD_ROLE(announcing_host) {
+  return HostIn(arguments[0], [](memory::Session& session) {
+    StructuredChannel<Greeting> channels[] = {
+        StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session),
+        StructuredChannel<Greeting>::Upgrade(session.TakeChannel(1), session),
+    };
+    return SendToAll("hello", channels);
+  });
+}
+
+SLUICE_CHILD_ROLE(echo) {
+  absl::StatusOr<SocketListener> listener = ListenAt(arguments[0]);
+  TellParent(listener.ok() ? "listening" : listener.status().ToString());
+  return listener.ok() && EchoOnce(*listener).ok() ? 0 : 1;
+}
+
+// The line of /proc/self/maps for `address`.
+std::string MappingOf(const void* address) {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin, end;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) continue;
+    const auto at = reinterpret_cast<uintptr_t>(address);
+    if (begin <= at && at < end) return line;
+  }
+  return "";
+}
+
+class GuideTest : public ::testing::Test {
+ protected:
+  // A host in a process of its own.
+  void StartHost(absl::string_view role) {
+    host_.emplace(Child::Start(role, {folder_.path()}));
+    ASSERT_EQ(host_->Hear(), "listening");
+  }
+  // The same, and a session with it.
+  void Meet(absl::string_view role) {
+    StartHost(role);
+    ASSERT_OK_AND_ASSIGN(session_, ::Connect(OptionsIn(folder_.path())));
+  }
+
+  TempDir folder_;
+  std::optional<Child> host_;
+  std::optional<memory::Session> session_;
+};
+
+TEST_F(GuideTest, RequestsAreAnswered) {
+  Meet("greeting_host");
+  EXPECT_THAT(AskForGreeting(*session_), IsOkAndHolds("Hello, Ada"));
+  session_.reset();
+  ASSERT_OK_AND_ASSIGN(memory::Session next, ::Connect(OptionsIn(folder_.path())));
+  EXPECT_THAT(AskForGreeting(next), IsOkAndHolds("Hello, Ada"));
+}
+
+TEST_F(GuideTest, AFileIsPassed) {
+  Meet("file_host");
+  Channel channel = session_->TakeChannel(0);
+  ASSERT_OK_AND_ASSIGN(const Fd file, ReceiveFile(channel));
+  std::string content(4096, '\0');
+  ASSERT_GT(pread(file.get(), content.data(), content.size(), 0), 0);
+  EXPECT_THAT(content, HasSubstr(absl::StrCat("\nPid:\t", host_->pid(), "\n")));
+}
+
+TEST_F(GuideTest, APictureIsReadInPlace) {
+  Meet("picture_host");
+  auto channel = StructuredChannel<Greeting>::Upgrade(session_->TakeChannel(0), *session_);
+  ASSERT_OK_AND_ASSIGN(const Incoming<Greeting> message, ReceivePicture(channel));
+  const auto picture = message.body().getPicture();
+  ASSERT_EQ(picture.size(), kPictureBytes);
+  EXPECT_EQ(picture[0], 7);
+  EXPECT_EQ(picture[kPictureBytes - 1], 7);
+  EXPECT_THAT(MappingOf(picture.begin()), HasSubstr("memfd:sluice-classic"));
+  EXPECT_THAT(MappingOf(picture.end() - 1), HasSubstr("memfd:sluice-classic"));
+}
+
+TEST_F(GuideTest, AFrozenMessageIsSentTwice) {
+  Meet("announcing_host");
+  for (const int index : {0, 1}) {
+    auto channel = StructuredChannel<Greeting>::Upgrade(session_->TakeChannel(index), *session_);
+    ASSERT_OK_AND_ASSIGN(const Incoming<Greeting> message, channel.Receive(TimeLimit()));
+    EXPECT_STREQ(message.body().getText().cStr(), "hello");
+  }
+}
+
+TEST_F(GuideTest, OneWaitEndsWithTheMessage) {
+  ASSERT_OK_AND_ASSIGN(auto ends, SocketPipe::CreatePair());
+  Channel receiver(std::move(ends.first));
+  std::thread sender([&] { EXPECT_OK(ends.second->Send(std::as_bytes(std::span("hi", 2)))); });
+  std::array<std::byte, 16> buffer;
+  EXPECT_THAT(WaitThreeTimes(receiver, absl::MakeSpan(buffer)), IsOkAndHolds(2u));
+  sender.join();
+}
+
+TEST_F(GuideTest, ErrorsHaveReasons) {
+  EXPECT_EQ(WhatToDo(::Connect(OptionsIn(folder_.path())).status()), "start the server");
+  StartHost("greeting_host");
+  EXPECT_EQ(WhatToDo(memory::Session::Connect({.name = "stranger"}, kHost, OptionsIn(folder_.path())).status()),
+            "add the app to the server's allowed_clients");
+  ASSERT_OK_AND_ASSIGN(session_, ::Connect(OptionsIn(folder_.path())));
+  host_->Kill();
+  EXPECT_EQ(WhatToDo(session_->WaitForEnd(TimeLimit())), "connect again: the peer has died");
+}
+
+TEST_F(GuideTest, AGoodbyeIsTold) {
+  Meet("file_host");  // Closes its session when it has sent.
+  EXPECT_EQ(WhatToDo(session_->WaitForEnd(TimeLimit())), "nothing: the peer has closed the session");
+}
+
+TEST_F(GuideTest, ASocketNeedsNoSession) {
+  const std::string path = absl::StrCat(folder_.path(), "/socket");
+  Child echo = Child::Start("echo", {path});
+  ASSERT_EQ(echo.Hear(), "listening");
+  std::array<std::byte, 16> answer;
+  EXPECT_THAT(AskOnce(path, std::as_bytes(std::span("hi", 2)), absl::MakeSpan(answer)), IsOkAndHolds(2u));
+  EXPECT_EQ(echo.Wait(), 0);
+}
+
+TEST_F(GuideTest, LogLinesGoToTheSink) {
+  std::FILE* const file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  FileSink sink(file);
+  LogTo(sink);
+  Log(LogLevel::kWarning, "so it is");
+  ResetLogSink();
+  std::rewind(file);
+  char line[64] = "";
+  EXPECT_NE(std::fgets(line, sizeof(line), file), nullptr);
+  std::fclose(file);
+  EXPECT_STREQ(line, "WARNING so it is\n");
+}
+
+TEST(GuideTextTest, ShowsWhatIsCompiledHere) {
+  const std::vector<std::string> compiled = Snippets(FileNamedBy("GUIDE_TEST"));
+  ASSERT_THAT(compiled, Not(::testing::IsEmpty()));
+  EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "cpp"), ElementsAreArray(compiled));
+}
+
+TEST(GuideTextTest, ShowsTheSchema) {
+  const std::vector<std::string> schemas = CodeBlocks(FileNamedBy("GUIDE"), "capnp");
+  ASSERT_EQ(schemas.size(), 1u);
+  EXPECT_THAT(FileNamedBy("GUIDE_SCHEMA"), HasSubstr(schemas[0]));
+}
+
+}  // namespace
+}  // namespace ipc::testing

@@ -1,0 +1,250 @@
+#include "ipc_shm/session_conformance.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "ipc_transport/structured/channel.h"
+#include "ipc_transport/structured/message.h"
+#include "ipc_transport/structured/testing/parcel.capnp.h"
+#include "ipc_transport/structured/testing/parcels.h"
+#include "ipc_util/status.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+namespace {
+
+using sluice_test::Parcel;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr size_t kPartBytes = 1'000'000;
+constexpr size_t kArenaBytes = size_t{64} << 20;
+
+std::optional<SessionKindUnderTest>& Kind() {
+  static std::optional<SessionKindUnderTest> kind;
+  return kind;
+}
+
+SessionOptions Options(const std::string& folder) {
+  SessionOptions options = OptionsIn(folder);
+  options.arena_bytes = kArenaBytes;
+  return options;
+}
+
+StructuredChannel<Parcel> ChannelOf(Session& session) {
+  return StructuredChannel<Parcel>::Upgrade(session.TakeChannel(0), session);
+}
+
+// Answers each request for a number of parts with as many, until the client has gone. A request with parts of its own
+// must be a good one, and is answered by its number alone.
+absl::Status ServeParcels(Session& session) {
+  StructuredChannel<Parcel> channel = ChannelOf(session);
+  while (true) {
+    absl::StatusOr<Incoming<Parcel>> request = channel.Receive(Deadline::Never());
+    if (!request.ok()) return absl::IsUnavailable(request.status()) ? absl::OkStatus() : request.status();
+    const Parcel::Reader question = request->body();
+    Message<Parcel> answer = channel.NewMessage();
+    if (question.getParts().size() == 0) {
+      Fill(answer.body(), question.getNumber(), question.getNumber(), kPartBytes);
+    } else if (IsFilled(question, question.getNumber(), question.getParts().size(), kPartBytes)) {
+      answer.body().setNumber(question.getNumber());
+    }
+    if (absl::Status sent = request->Reply(std::move(answer), TimeLimit()); !sent.ok()) return sent;
+  }
+}
+
+// Serves parcels to one client after another.
+SLUICE_CHILD_ROLE(parcel_server) {
+  ServerOptions options = ServerOptionsIn(arguments[0]);
+  options.session.arena_bytes = kArenaBytes;
+  const absl::Status ended = Kind()->serve(options, [] { TellParent("listening"); }, ServeParcels);
+  TellParent(ended.ToString());
+  return 1;
+}
+
+// Asks for as many parts as it is told, keeps them, and says how that went.
+SLUICE_CHILD_ROLE(parcel_client) {
+  absl::StatusOr<Session> session = Kind()->connect(Options(arguments[0]));
+  if (!session.ok()) {
+    TellParent(session.status().ToString());
+    return 1;
+  }
+  StructuredChannel<Parcel> channel = ChannelOf(*session);
+  uint64_t parts;
+  if (!absl::SimpleAtoi(arguments[1], &parts)) return 1;
+  Message<Parcel> request = channel.NewMessage();
+  request.body().setNumber(parts);
+  const absl::StatusOr<Incoming<Parcel>> answer = channel.Request(std::move(request), TimeLimit());
+  TellParent(answer.ok() ? "kept" : answer.status().ToString());
+  HearParent();
+  return 0;
+}
+
+// The line of /proc/self/maps for `address`: what is mapped there, and how.
+std::string MappingOf(const void* address) {
+  const auto wanted = reinterpret_cast<uintptr_t>(address);
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    uintptr_t begin, end;
+    char dash;
+    std::istringstream(line) >> std::hex >> begin >> dash >> end;
+    if (begin <= wanted && wanted < end) return line;
+  }
+  return "nothing";
+}
+
+// A server in a process of its own, and this process as its client.
+class Served {
+ public:
+  explicit Served(const SessionKindUnderTest& kind) : server_(Child::Start("parcel_server", {folder_.path()})) {
+    EXPECT_EQ(server_.Hear(), "listening");
+    absl::StatusOr<Session> session = kind.connect(Options(folder_.path()));
+    EXPECT_OK(session);
+    session_.emplace(*std::move(session));
+    channel_.emplace(ChannelOf(*session_));
+  }
+
+  absl::StatusOr<Incoming<Parcel>> Ask(uint64_t parts) {
+    Message<Parcel> request = channel_->NewMessage();
+    request.body().setNumber(parts);
+    return channel_->Request(std::move(request), TimeLimit());
+  }
+
+  Child& server() { return server_; }
+  Session& session() { return *session_; }
+  StructuredChannel<Parcel>& channel() { return *channel_; }
+  void Close() {
+    channel_.reset();
+    session_.reset();
+  }
+
+ private:
+  TempDir folder_;
+  Child server_;
+  std::optional<Session> session_;
+  std::optional<StructuredChannel<Parcel>> channel_;
+};
+
+}  // namespace
+
+int SetSessionKind(const SessionKindUnderTest& kind) {
+  Kind() = kind;
+  return 0;
+}
+
+TEST_P(SessionConformance, LargeAnswersAreReadInPlace) {
+  Served served(GetParam());
+  for (const uint64_t parts : {0, 1, 2, 20}) {
+    ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, served.Ask(parts));
+    EXPECT_TRUE(IsFilled(answer.body(), parts, parts, kPartBytes));
+    if (parts == 0) continue;
+    EXPECT_THAT(MappingOf(answer.body().getParts()[parts - 1].begin()), HasSubstr("/memfd:sluice-"));
+  }
+}
+
+TEST_P(SessionConformance, LargeRequestsToo) {
+  Served served(GetParam());
+  for (const uint64_t parts : {1, 2, 20}) {
+    Message<Parcel> request = served.channel().NewMessage();
+    Fill(request.body(), parts, parts, kPartBytes);
+    ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, served.channel().Request(std::move(request), TimeLimit()));
+    EXPECT_EQ(answer.body().getNumber(), parts);
+  }
+}
+
+// Many times the arena goes through it, both ways.
+TEST_P(SessionConformance, MemoryComesBack) {
+  Served served(GetParam());
+  for (int i = 0; i < 50; ++i) {
+    Message<Parcel> request = served.channel().NewMessage();
+    Fill(request.body(), i, 5, kPartBytes);
+    ASSERT_OK(served.channel().Request(std::move(request), TimeLimit()));
+    ASSERT_OK(served.Ask(5));
+  }
+}
+
+// R1: the message that does not fit is refused with figures, and the session goes on.
+TEST_P(SessionConformance, AFullArenaIsAnErrorOfTheMessage) {
+  Served served(GetParam());
+  Message<Parcel> request = served.channel().NewMessage();
+  Fill(request.body(), 1, kArenaBytes / kPartBytes + 1, kPartBytes);
+  const auto is_full = StatusIs(absl::StatusCode::kResourceExhausted,
+                                AllOf(HasSubstr("67108864"), HasSubstr("SessionOptions::arena_bytes")));
+  EXPECT_THAT(request.status(), is_full);
+  EXPECT_THAT(served.channel().Request(std::move(request), TimeLimit()), is_full);
+  EXPECT_OK(served.Ask(3));
+}
+
+TEST_P(SessionConformance, WhatWasReceivedOutlivesTheSession) {
+  Served served(GetParam());
+  ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, served.Ask(3));
+  served.Close();
+  served.server().Kill();
+  EXPECT_TRUE(IsFilled(answer.body(), 3, 3, kPartBytes));
+}
+
+// K6, seen from the borrower.
+TEST_P(SessionConformance, AKilledServerIsNoticed) {
+  Served served(GetParam());
+  ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, served.Ask(3));
+  served.server().Kill();
+  EXPECT_THAT(served.Ask(1), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(served.session().WaitForEnd(TimeLimit()), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_TRUE(IsFilled(answer.body(), 3, 3, kPartBytes));
+}
+
+// K6: one client after another dies with most of the server's arena in its hands; each time all of it comes back.
+TEST_P(SessionConformance, KilledClientsTakeNothingWithThem) {
+  const TempDir folder;
+  Child server = Child::Start("parcel_server", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  for (int i = 0; i < 5; ++i) {
+    Child client = Child::Start("parcel_client", {folder.path(), "40"});
+    ASSERT_EQ(client.Hear(), "kept");
+    client.Kill();
+  }
+}
+
+TEST_P(SessionConformance, NothingIsLeftBehind) {
+  {
+    Served warm_up(GetParam());
+  }
+  const World before = World::Now();
+  {
+    Served served(GetParam());
+    ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, served.Ask(10));
+    EXPECT_NE(World::Now(), before);
+    served.Close();
+  }
+  EXPECT_EQ(World::Now(), before);
+}
+
+TEST_P(SessionConformance, AnotherKindOfClientIsRefused) {
+  const TempDir folder;
+  Child server = Child::Start("parcel_server", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  const absl::StatusOr<Session> session = Session::Connect(kTestClient, kTestServer, OptionsIn(folder.path()));
+  EXPECT_THAT(session, StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("heap")));
+  EXPECT_EQ(ReasonOf(session.status()), Reason::kWrongKind);
+}
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc
