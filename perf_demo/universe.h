@@ -1,0 +1,17 @@
+// The two programs of the demo, as each of them knows both.
+
+#ifndef SLUICE_PERF_DEMO_UNIVERSE_H_
+#define SLUICE_PERF_DEMO_UNIVERSE_H_
+
+#include "absl/strings/string_view.h"
+#include "ipc_session/apps.h"
+
+namespace cache_demo {
+
+inline constexpr ipc::App kCacheClient{.name = "cacheCli"};
+inline constexpr absl::string_view kMayConnect[] = {"cacheCli"};
+inline constexpr ipc::ServerApp kCacheServer{.app = {.name = "cacheSrv"}, .allowed_clients = kMayConnect};
+
+}  // namespace cache_demo
+
+#endif  // SLUICE_PERF_DEMO_UNIVERSE_H_
