@@ -4,6 +4,7 @@
 #define SLUICE_PERF_DEMO_DEMO_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct DemoOptions {
   // Flags of each, beside --mode.
   std::vector<std::string> server_flags = {};
   std::vector<std::string> client_flags = {};
+  // Which processor each is held on; none: the scheduler decides.
+  std::optional<int> server_processor = {};
+  std::optional<int> client_processor = {};
   // What the client asks for, in this order.
   std::vector<std::string> files = {};
 };

@@ -4,7 +4,6 @@
 #include <sys/utsname.h>
 
 #include <fstream>
-#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -24,11 +23,6 @@ std::string ProcessorModel() {
     }
   }
   return "";
-}
-
-int AllowedProcessors() {
-  cpu_set_t set;
-  return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 std::string Kernel() {
@@ -55,9 +49,19 @@ constexpr bool IsOptimised() {
 
 }  // namespace
 
+std::vector<int> AllowedProcessors() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return {};
+  std::vector<int> processors;
+  for (int processor = 0; processor < CPU_SETSIZE; ++processor) {
+    if (CPU_ISSET(processor, &set)) processors.push_back(processor);
+  }
+  return processors;
+}
+
 Machine ThisMachine() {
   return {.processor = ProcessorModel(),
-          .processors = AllowedProcessors(),
+          .processors = static_cast<int>(AllowedProcessors().size()),
           .memory_bytes = MemoryOfMachine().value_or(MachineMemory()).total_bytes,
           .kernel = Kernel(),
           .shmem_huge_pages = ChosenWord("/sys/kernel/mm/transparent_hugepage/shmem_enabled"),

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace cache_demo {
 
@@ -16,6 +17,9 @@ struct Machine {
   std::string shmem_huge_pages = {};  // The chosen word of transparent_hugepage/shmem_enabled.
   bool is_optimised = true;           // Whether this program was built so, and without a sanitizer.
 };
+
+// The numbers of those processors, for this process.
+std::vector<int> AllowedProcessors();
 
 // This one; what the system does not tell is empty.
 Machine ThisMachine();

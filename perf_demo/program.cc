@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -47,9 +48,16 @@ absl::Status WaitReadable(ipc::FdView fd, ipc::Deadline deadline) {
 }
 
 // Between fork and exec: only what is safe there.
-[[noreturn]] void BecomeProgram(char* const* arguments, pid_t parent, int output, int errors) {
+[[noreturn]] void BecomeProgram(char* const* arguments, pid_t parent, std::optional<int> processor, int output,
+                                int errors) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(kNoProgram);
+  if (processor.has_value()) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(*processor, &set);
+    sched_setaffinity(0, sizeof(set), &set);
+  }
   const sigset_t signals = EndingSignals();
   sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   dup2(output, STDOUT_FILENO);
@@ -68,7 +76,8 @@ void TurnSignalsIntoStatus() {
   for (const int signal : kEndingSignals) sigaction(signal, &action, nullptr);
 }
 
-absl::StatusOr<Program> Program::Start(const std::string& path, const std::vector<std::string>& arguments) {
+absl::StatusOr<Program> Program::Start(const std::string& path, const std::vector<std::string>& arguments,
+                                       std::optional<int> processor) {
   int output[2];
   if (pipe2(output, O_CLOEXEC) != 0) return ipc::FromErrno(errno, absl::StrCat("make a pipe for ", path));
   ipc::Fd read_end(output[0]);
@@ -84,7 +93,7 @@ absl::StatusOr<Program> Program::Start(const std::string& path, const std::vecto
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return ipc::FromErrno(errno, absl::StrCat("start ", path));
-  if (pid == 0) BecomeProgram(argv.data(), parent, write_end.get(), errors.get());
+  if (pid == 0) BecomeProgram(argv.data(), parent, processor, write_end.get(), errors.get());
   const std::vector<std::string> folders = absl::StrSplit(path, '/');
   Program program(folders.back(), pid, std::move(read_end), std::move(errors));
   SLUICE_ASSIGN_OR_RETURN(program.process_, ipc::PidFd::Open(pid));

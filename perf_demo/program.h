@@ -24,8 +24,9 @@ void TurnSignalsIntoStatus();
 // thread, the one that lives longest.
 class Program {
  public:
-  // Runs the executable at `path`, or of that name on PATH if it has no slash. UNAVAILABLE: there is none.
-  static absl::StatusOr<Program> Start(const std::string& path, const std::vector<std::string>& arguments);
+  // Runs the executable at `path`, or of that name on PATH if it has no slash; on `processor` alone, if one is given.
+  static absl::StatusOr<Program> Start(const std::string& path, const std::vector<std::string>& arguments,
+                                       std::optional<int> processor = std::nullopt);
 
   Program(Program&& other) noexcept;
   Program& operator=(Program&&) = delete;
@@ -37,7 +38,7 @@ class Program {
   absl::StatusOr<std::optional<std::string>> ReadLine(ipc::Deadline deadline);
 
   // OK: it has ended with exit code 0. ABORTED: with another, or by a signal; the text has that and what it wrote to
-  // its standard error. DEADLINE_EXCEEDED: it has not ended.
+  // its standard error. UNAVAILABLE: there is no such program. DEADLINE_EXCEEDED: it has not ended.
   absl::Status Wait(ipc::Deadline deadline);
 
   // What it has written to its standard error so far.

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
+#include "perf_demo/machine.h"
 
 namespace cache_demo {
 namespace {
@@ -60,6 +61,12 @@ TEST(ProgramTest, WaitsUntilTheDeadline) {
   ASSERT_OK_AND_ASSIGN(Program program, Program::Start("sleep", {"1000"}));
   EXPECT_THAT(program.Wait(absl::Milliseconds(1)), StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(program.ReadLine(absl::Milliseconds(1)).status(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(ProgramTest, RunsOnTheProcessorThatItIsGiven) {
+  const int processor = AllowedProcessors().back();
+  ASSERT_OK_AND_ASSIGN(Program program, Program::Start("grep", {"Cpus_allowed_list", "/proc/self/status"}, processor));
+  EXPECT_THAT(program.ReadLine(TimeLimit()), IsOkAndHolds(absl::StrCat("Cpus_allowed_list:\t", processor)));
 }
 
 TEST(ProgramTest, EndsWithItsOwner) {
