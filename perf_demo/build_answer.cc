@@ -13,8 +13,9 @@ namespace cache_demo {
 namespace {
 
 constexpr uint64_t kMinPartBytes = uint64_t{64} << 10;
-constexpr uint64_t kMaxPartBytes = uint64_t{8} << 20;
-constexpr uint64_t kPartsBelowMax = 16;
+constexpr uint64_t kMaxPartBytes = uint64_t{64} << 20;
+// Few, since a message needs a segment of its own for each of the first ones, and every segment's address travels.
+constexpr uint64_t kPartsBelowMax = 4;
 
 }  // namespace
 

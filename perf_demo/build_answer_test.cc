@@ -24,10 +24,10 @@ constexpr auto kGoOn = [] { return absl::OkStatus(); };
 
 TEST(PartBytesTest, WholePagesWithinBounds) {
   EXPECT_EQ(PartBytes(0), 65536u);
-  EXPECT_EQ(PartBytes(1'000'000), 65536u);
-  EXPECT_EQ(PartBytes(10'000'000), 589824u);
-  EXPECT_EQ(PartBytes(1'000'000'000), 8388608u);
-  EXPECT_EQ(PartBytes(100'000'000'000), 8388608u);
+  EXPECT_EQ(PartBytes(262'144), 65536u);
+  EXPECT_EQ(PartBytes(10'000'000), 2490368u);
+  EXPECT_EQ(PartBytes(1'000'000'000), 67108864u);
+  EXPECT_EQ(PartBytes(100'000'000'000), 67108864u);
 }
 
 class BuildAnswerTest : public ::testing::TestWithParam<uint64_t> {};

@@ -58,7 +58,7 @@ TEST_F(DemoTest, TheServersErrorIsTold) {
 TEST_F(DemoTest, TheClientsErrorIsTold) {
   options_.files = {"7B", "none"};
   EXPECT_THAT(Run(options_).status(), StatusIs(kAborted, HasSubstr("cache_client: ask for file \"none\"")));
-  EXPECT_EQ(results_, 1);
+  EXPECT_EQ(results_, 0);
 }
 
 TEST_F(DemoTest, ProgramsThatAreMissingAreTold) {

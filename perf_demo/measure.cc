@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -24,8 +25,9 @@ namespace {
 constexpr uint64_t kSmallFileBytes = 1'000'000;
 constexpr uint64_t kMinSmallIterations = 1'000;
 constexpr uint64_t kMinIterations = 3;
-constexpr uint64_t kMaxIterations = 1'000'000;
+constexpr uint64_t kMaxIterations = 200'000;
 constexpr uint64_t kTimedNanos = 2'000'000'000;
+constexpr uint64_t kTurnNanos = 5'000'000;
 constexpr uint64_t kMaxWarmUps = 100;
 constexpr uint64_t kWarmUpNanos = 100'000'000;
 // The server builds the answer first: a large file may come from a slow disk.
@@ -47,8 +49,16 @@ uint64_t NanosOf(Body body) {
 
 void KeepAlive(uint64_t value) { asm volatile("" : : "r"(value)); }
 
-// Answers `first_hash`, which the following answers must have too.
-absl::StatusOr<uint64_t> AskFirst(Asker& asker, const MeasureOptions& options, Result& result) {
+// A file, and what is known of it so far.
+struct Series {
+  Result result;
+  uint64_t first_hash = 0;  // Of the first part; all answers must have it.
+  std::vector<uint64_t> samples = {};
+  uint64_t nanos = 0;  // The sum of the samples.
+};
+
+absl::Status AskFirst(Asker& asker, const MeasureOptions& options, Series& series) {
+  Result& result = series.result;
   SLUICE_ASSIGN_OR_RETURN(const Body::Reader body, asker.Ask(result.file, kFirstAnswerTime));
   SLUICE_ASSIGN_OR_RETURN(const GetCacheRsp::Reader file, FileIn(body));
   result.bytes = FileBytes(file);
@@ -58,9 +68,9 @@ absl::StatusOr<uint64_t> AskFirst(Asker& asker, const MeasureOptions& options, R
   absl::Status verified;
   result.verify_ns = NanosOf([&] { verified = VerifyParts(file, options.verify); });
   SLUICE_RETURN_IF_ERROR(verified);
-  const uint64_t first_hash = file.getFileParts()[0].getHash();
+  series.first_hash = file.getFileParts()[0].getHash();
   asker.Release();
-  return first_hash;
+  return absl::OkStatus();
 }
 
 // One round trip, and what it took.
@@ -75,43 +85,17 @@ absl::StatusOr<uint64_t> TimeOne(Asker& asker, const std::string& name, uint64_t
   return nanos;
 }
 
-absl::Status WarmUp(Asker& asker, const std::string& name, uint64_t first_hash, uint64_t iterations) {
+absl::Status WarmUp(Asker& asker, const Series& series, uint64_t iterations) {
   const uint64_t count = iterations == 0 ? kMaxWarmUps : std::min(iterations, kMaxWarmUps);
   uint64_t nanos = 0;
   for (uint64_t i = 0; i < count && nanos < kWarmUpNanos; ++i) {
-    SLUICE_ASSIGN_OR_RETURN(const uint64_t taken, TimeOne(asker, name, first_hash));
+    SLUICE_ASSIGN_OR_RETURN(const uint64_t taken, TimeOne(asker, series.result.file, series.first_hash));
     nanos += taken;
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<uint64_t>> TimeMany(Asker& asker, const Result& result, uint64_t first_hash,
-                                               uint64_t iterations) {
-  const uint64_t at_least = result.bytes <= kSmallFileBytes ? kMinSmallIterations : kMinIterations;
-  const uint64_t begin = NowNanos();
-  std::vector<uint64_t> samples;
-  samples.reserve(iterations == 0 ? kMaxIterations : iterations);
-  const auto is_done = [&] {
-    if (iterations != 0) return samples.size() >= iterations;
-    if (samples.size() < at_least) return false;
-    return samples.size() >= kMaxIterations || NowNanos() - begin >= kTimedNanos;
-  };
-  while (!is_done()) {
-    SLUICE_ASSIGN_OR_RETURN(const uint64_t nanos, TimeOne(asker, result.file, first_hash));
-    samples.push_back(nanos);
-  }
-  return samples;
-}
-
-absl::Status MeasureInto(Asker& asker, const MeasureOptions& options, Result& result) {
-  SLUICE_ASSIGN_OR_RETURN(const uint64_t first_hash, AskFirst(asker, options, result));
-  SLUICE_RETURN_IF_ERROR(WarmUp(asker, result.file, first_hash, options.iterations));
-  SLUICE_ASSIGN_OR_RETURN(std::vector<uint64_t> samples, TimeMany(asker, result, first_hash, options.iterations));
-  const Statistics statistics = Summarize(std::move(samples));
-  result.iterations = statistics.count;
-  result.p50_ns = statistics.p50;
-  result.p99_ns = statistics.p99;
-  result.max_ns = statistics.max;
+void TakeMemory(const Asker& asker, Result& result) {
   // Zero where the system does not tell: a server in another pid namespace has none here.
   const ProcessMemory server = MemoryOf(asker.server_pid()).value_or(ProcessMemory());
   const ProcessMemory client = MemoryOf(getpid()).value_or(ProcessMemory());
@@ -119,16 +103,68 @@ absl::Status MeasureInto(Asker& asker, const MeasureOptions& options, Result& re
   result.server_shared_bytes = server.shared_bytes;
   result.client_private_bytes = client.private_bytes;
   result.client_shared_bytes = client.shared_bytes;
+}
+
+bool IsDone(const Series& series, uint64_t iterations) {
+  const uint64_t count = series.samples.size();
+  if (iterations != 0) return count >= iterations;
+  const uint64_t at_least = series.result.bytes <= kSmallFileBytes ? kMinSmallIterations : kMinIterations;
+  return count >= at_least && (count >= kMaxIterations || series.nanos >= kTimedNanos);
+}
+
+absl::Status TakeTurn(Asker& asker, uint64_t iterations, Series& series) {
+  const uint64_t end = series.nanos + kTurnNanos;
+  while (series.nanos < end && !IsDone(series, iterations)) {
+    SLUICE_ASSIGN_OR_RETURN(const uint64_t nanos, TimeOne(asker, series.result.file, series.first_hash));
+    series.samples.push_back(nanos);
+    series.nanos += nanos;
+  }
   return absl::OkStatus();
+}
+
+Result Finished(Series series) {
+  const Statistics statistics = Summarize(std::move(series.samples));
+  series.result.iterations = statistics.count;
+  series.result.p50_ns = statistics.p50;
+  series.result.p99_ns = statistics.p99;
+  series.result.max_ns = statistics.max;
+  return std::move(series.result);
+}
+
+absl::StatusOr<Series> Prepare(Asker& asker, const std::string& file, const MeasureOptions& options) {
+  Series series = {.result = {.file = file, .verify = options.verify}};
+  SLUICE_RETURN_IF_ERROR(AskFirst(asker, options, series));
+  SLUICE_RETURN_IF_ERROR(WarmUp(asker, series, options.iterations));
+  TakeMemory(asker, series.result);
+  return series;
+}
+
+absl::Status About(const std::string& file, const absl::Status& status) {
+  return ipc::WithContext(status, absl::StrCat("ask for file \"", file, "\""));
 }
 
 }  // namespace
 
-absl::StatusOr<Result> Measure(Asker& asker, const std::string& file, const MeasureOptions& options) {
-  Result result = {.file = file, .verify = options.verify};
-  const absl::Status measured = MeasureInto(asker, options, result);
-  if (!measured.ok()) return ipc::WithContext(measured, absl::StrCat("ask for file \"", file, "\""));
-  return result;
+absl::StatusOr<std::vector<Result>> Measure(Asker& asker, absl::Span<const std::string> files,
+                                            const MeasureOptions& options) {
+  if (files.size() > kMaxFilesAtATime) {
+    return absl::InvalidArgumentError(absl::StrCat(files.size(), " files are too many; give ", kMaxFilesAtATime));
+  }
+  std::vector<Series> all;
+  for (const std::string& file : files) {
+    absl::StatusOr<Series> series = Prepare(asker, file, options);
+    if (!series.ok()) return About(file, series.status());
+    all.push_back(*std::move(series));
+  }
+  const auto is_done = [&](const Series& series) { return IsDone(series, options.iterations); };
+  while (!absl::c_all_of(all, is_done)) {
+    for (Series& series : all) {
+      SLUICE_RETURN_IF_ERROR(About(series.result.file, TakeTurn(asker, options.iterations, series)));
+    }
+  }
+  std::vector<Result> results;
+  for (Series& series : all) results.push_back(Finished(std::move(series)));
+  return results;
 }
 
 }  // namespace cache_demo

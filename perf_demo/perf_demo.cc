@@ -161,17 +161,12 @@ absl::StatusOr<Report> Measure(const Settings& settings) {
   const size_t total = settings.modes.size() * settings.files.size();
   size_t done = 0;
   for (const Mode mode : settings.modes) {
-    size_t file = 0;
-    const auto show = [&] {
-      if (file == settings.files.size()) return;
-      progress.Show(absl::StrCat("[", done + 1, "/", total, "] ", Name(mode), ", ", settings.files[file]));
-    };
-    show();
+    const auto show = [&] { progress.Show(absl::StrCat("mode ", Name(mode), "; ", done, " of ", total, " done")); };
     const auto on_result = [&] {
       ++done;
-      ++file;
       show();
     };
+    show();
     SLUICE_ASSIGN_OR_RETURN(const std::vector<Result> results, RunMode(mode, options, on_result));
     report.results.insert(report.results.end(), results.begin(), results.end());
   }

@@ -31,7 +31,7 @@ struct Result {
   uint64_t read_all_ns = 0;
   uint64_t verify_ns = 0;
   Verify verify = Verify::kAll;
-  // When it was done: memory of both processes; shared memory is in both figures of those who touched it.
+  // When the file had arrived: memory of both processes; shared memory is in both figures of those who touched it.
   uint64_t server_private_bytes = 0;
   uint64_t server_shared_bytes = 0;
   uint64_t client_private_bytes = 0;
