@@ -243,6 +243,18 @@ TEST_P(ArenaConformance, ArenasDoNotMix) {
   }
 }
 
+// The peer may still read what was lent to it.
+TEST_P(ArenaConformance, DestroyingItTouchesNoBlock) {
+  std::vector<Block> blocks;
+  for (const size_t bytes : {size_t{100}, size_t{10'000}, size_t{300'000}, size_t{20'000'000}}) {
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(bytes, 8));
+    blocks.push_back({BytesOf(block, bytes), static_cast<std::byte>(bytes)});
+    std::memset(block, static_cast<int>(blocks.back().value), bytes);
+  }
+  arena_.reset();
+  for (const Block& block : blocks) EXPECT_TRUE(block.IsIntact()) << block.bytes.size();
+}
+
 // Many are made and destroyed in a process's life, with blocks in them.
 TEST_P(ArenaConformance, ArenasComeAndGo) {
   ASSERT_OK_AND_ASSIGN(Region region, Region::Create("many", WindowBytesFor(kLimit), Sharing::kManyWriters));

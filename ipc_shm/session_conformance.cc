@@ -1,5 +1,6 @@
 #include "ipc_shm/session_conformance.h"
 
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -18,6 +19,7 @@
 #include "ipc_transport/structured/message.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -95,6 +97,18 @@ SLUICE_CHILD_ROLE(parcel_client) {
   TellParent(answer.ok() ? "kept" : answer.status().ToString());
   HearParent();
   return 0;
+}
+
+// Sends requests with parts of their own, for ever.
+SLUICE_CHILD_ROLE(parcel_sender) {
+  absl::StatusOr<Session> session = Kind()->connect(Options(arguments[0]));
+  if (!session.ok()) return 1;
+  StructuredChannel<Parcel> channel = ChannelOf(*session);
+  while (true) {
+    Message<Parcel> request = channel.NewMessage();
+    Fill(request.body(), 20, 20, kPartBytes);
+    if (!channel.Request(std::move(request), TimeLimit()).ok()) return 2;
+  }
 }
 
 // The line of /proc/self/maps for `address`: what is mapped there, and how.
@@ -219,6 +233,21 @@ TEST_P(SessionConformance, KilledClientsTakeNothingWithThem) {
     Child client = Child::Start("parcel_client", {folder.path(), "40"});
     ASSERT_EQ(client.Hear(), "kept");
     client.Kill();
+  }
+}
+
+// K5: a message that is lent and never sent ends with its sender; the server goes on.
+TEST_P(SessionConformance, AClientKilledBeforeItSendsHurtsNobody) {
+  const TempDir folder;
+  Child server = Child::Start("parcel_server", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  for (const int sent_before : {0, 3}) {
+    Child sender = Child::Start(
+        "parcel_sender", {folder.path()},
+        {.environment = {OsEnvironment({KillAt("structured.lent", {.first = sent_before + 1})})}, .inherited = {}});
+    EXPECT_EQ(sender.Wait(), -SIGKILL);
+    Child client = Child::Start("parcel_client", {folder.path(), "40"});
+    EXPECT_EQ(client.Hear(), "kept");
   }
 }
 

@@ -24,10 +24,13 @@ constexpr size_t kPageBytes = 4096;
 struct Hooks {
   extent_hooks_t table;
   PageRuns* runs;
+  // The heap is being destroyed: jemalloc gives all blocks up, but a peer may still read them.
+  bool is_closing;
 };
 static_assert(std::is_standard_layout_v<Hooks>);
 
-PageRuns& RunsOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table)->runs; }
+const Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
+PageRuns& RunsOf(extent_hooks_t* table) { return *HooksOf(table).runs; }
 
 void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
             unsigned /*arena*/) {
@@ -40,12 +43,13 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
 
 // False: taken back. jemalloc may have split a run; only whole units can be taken.
 bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
-  return !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
+  return HooksOf(table).is_closing || !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
 }
 
 bool PurgeForced(extent_hooks_t* table, void* address, size_t /*bytes*/, size_t offset, size_t length,
                  unsigned /*arena*/) {
-  return !RunsOf(table).Punch(absl::MakeSpan(static_cast<std::byte*>(address) + offset, length));
+  return HooksOf(table).is_closing ||
+         !RunsOf(table).Punch(absl::MakeSpan(static_cast<std::byte*>(address) + offset, length));
 }
 
 bool Split(extent_hooks_t*, void*, size_t, size_t, size_t, bool, unsigned) { return false; }
@@ -74,6 +78,7 @@ class JemallocHeap final : public SmallHeap {
  public:
   JemallocHeap(std::unique_ptr<Hooks> hooks, unsigned arena) : hooks_(std::move(hooks)), arena_(arena) {}
   ~JemallocHeap() override {
+    hooks_->is_closing = true;
     sluice_je_mallctl(absl::StrCat("arena.", arena_, ".destroy").c_str(), nullptr, nullptr, nullptr, 0);
   }
 
@@ -92,7 +97,7 @@ class JemallocHeap final : public SmallHeap {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
-  auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs});
+  auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs, .is_closing = false});
   ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
   unsigned arena;
   size_t size = sizeof(arena);
