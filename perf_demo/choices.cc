@@ -24,6 +24,8 @@ constexpr Choice<ipc::WaitMode> kWaits[] = {
     {ipc::WaitMode::kAdaptive, "adaptive"}, {ipc::WaitMode::kSpin, "spin"}, {ipc::WaitMode::kSleep, "sleep"}};
 constexpr Choice<Verify> kVerifies[] = {{Verify::kFirst, "first"}, {Verify::kAll, "all"}};
 constexpr Choice<Format> kFormats[] = {{Format::kTable, "table"}, {Format::kJson, "json"}, {Format::kTsv, "tsv"}};
+constexpr Choice<Cores> kCores[] = {
+    {Cores::kAuto, "auto"}, {Cores::kAny, "any"}, {Cores::kOne, "one"}, {Cores::kTwo, "two"}};
 
 template <typename T, size_t kSize>
 absl::string_view NameIn(const Choice<T> (&choices)[kSize], T value) {
@@ -50,6 +52,7 @@ bool IsZeroCopy(Mode mode) { return mode == Mode::kClassic || mode == Mode::kJem
 absl::string_view Name(Mode mode) { return NameIn(kModes, mode); }
 absl::string_view Name(ipc::WaitMode wait) { return NameIn(kWaits, wait); }
 absl::string_view Name(Verify verify) { return NameIn(kVerifies, verify); }
+absl::string_view Name(Cores cores) { return NameIn(kCores, cores); }
 
 absl::StatusOr<Mode> ParseMode(absl::string_view flag, absl::string_view name) { return ParseIn(kModes, flag, name); }
 
@@ -64,6 +67,8 @@ absl::StatusOr<Verify> ParseVerify(absl::string_view flag, absl::string_view nam
 absl::StatusOr<Format> ParseFormat(absl::string_view flag, absl::string_view name) {
   return ParseIn(kFormats, flag, name);
 }
+
+absl::StatusOr<Cores> ParseCores(absl::string_view flag, absl::string_view name) { return ParseIn(kCores, flag, name); }
 
 absl::StatusOr<std::vector<Mode>> ParseModes(absl::string_view flag, absl::string_view names) {
   std::vector<Mode> modes;

@@ -34,15 +34,25 @@ enum class Format {
   kTsv,    // "tsv"
 };
 
+// Where the two programs run.
+enum class Cores {
+  kAuto,  // "auto": as suits the way to wait.
+  kAny,   // "any": where the scheduler puts them.
+  kOne,   // "one": both on the same core.
+  kTwo,   // "two": each on a core of its own.
+};
+
 absl::string_view Name(Mode mode);
 absl::string_view Name(ipc::WaitMode wait);
 absl::string_view Name(Verify verify);
+absl::string_view Name(Cores cores);
 
 // INVALID_ARGUMENT: no such name; the text has `flag`, the name, and those there are.
 absl::StatusOr<Mode> ParseMode(absl::string_view flag, absl::string_view name);
 absl::StatusOr<ipc::WaitMode> ParseWait(absl::string_view flag, absl::string_view name);
 absl::StatusOr<Verify> ParseVerify(absl::string_view flag, absl::string_view name);
 absl::StatusOr<Format> ParseFormat(absl::string_view flag, absl::string_view name);
+absl::StatusOr<Cores> ParseCores(absl::string_view flag, absl::string_view name);
 
 // A list with commas between, in its order. INVALID_ARGUMENT: as above, or one is listed twice.
 absl::StatusOr<std::vector<Mode>> ParseModes(absl::string_view flag, absl::string_view names);

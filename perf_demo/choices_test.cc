@@ -24,6 +24,9 @@ TEST(ChoicesTest, EveryNameIsParsed) {
   for (const Verify verify : {Verify::kFirst, Verify::kAll}) {
     EXPECT_THAT(ParseVerify("verify", Name(verify)), IsOkAndHolds(verify));
   }
+  for (const Cores cores : {Cores::kAuto, Cores::kAny, Cores::kOne, Cores::kTwo}) {
+    EXPECT_THAT(ParseCores("cores", Name(cores)), IsOkAndHolds(cores));
+  }
   EXPECT_THAT(ParseFormat("format", "table"), IsOkAndHolds(Format::kTable));
   EXPECT_THAT(ParseFormat("format", "json"), IsOkAndHolds(Format::kJson));
   EXPECT_THAT(ParseFormat("format", "tsv"), IsOkAndHolds(Format::kTsv));

@@ -24,9 +24,9 @@ std::vector<std::string> Concatenate(std::vector<std::string> a, const std::vect
 }
 
 absl::StatusOr<Program> StartServer(const std::string& mode_flag, const DemoOptions& options) {
-  SLUICE_ASSIGN_OR_RETURN(
-      Program server,
-      Program::Start(options.server_program, Concatenate({mode_flag}, options.server_flags), options.server_processor));
+  SLUICE_ASSIGN_OR_RETURN(Program server,
+                          Program::Start(options.server_program, Concatenate({mode_flag}, options.server_flags),
+                                         options.placement.server_processor));
   // It says so when it listens.
   SLUICE_ASSIGN_OR_RETURN(const std::optional<std::string> line, server.ReadLine(kStartTime));
   if (!line.has_value()) {
@@ -39,7 +39,7 @@ absl::StatusOr<Program> StartServer(const std::string& mode_flag, const DemoOpti
 absl::StatusOr<Program> StartClient(const std::string& mode_flag, const DemoOptions& options) {
   const std::vector<std::string> flags = Concatenate({mode_flag, "--format=tsv"}, options.client_flags);
   return Program::Start(options.client_program, Concatenate(Concatenate(flags, {"--"}), options.files),
-                        options.client_processor);
+                        options.placement.client_processor);
 }
 
 // The rows that the client prints until it ends, one for each of so many files.

@@ -4,13 +4,13 @@
 #define SLUICE_PERF_DEMO_DEMO_H_
 
 #include <cstddef>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "perf_demo/choices.h"
+#include "perf_demo/placement.h"
 #include "perf_demo/result.h"
 
 namespace cache_demo {
@@ -22,9 +22,7 @@ struct DemoOptions {
   // Flags of each, beside --mode.
   std::vector<std::string> server_flags = {};
   std::vector<std::string> client_flags = {};
-  // Which processor each is held on; none: the scheduler decides.
-  std::optional<int> server_processor = {};
-  std::optional<int> client_processor = {};
+  Placement placement = {};
   // What the client asks for, in this order.
   std::vector<std::string> files = {};
 };

@@ -29,6 +29,7 @@
 #include "perf_demo/exit_code.h"
 #include "perf_demo/file_source.h"
 #include "perf_demo/machine.h"
+#include "perf_demo/placement.h"
 #include "perf_demo/plot.h"
 #include "perf_demo/program.h"
 #include "perf_demo/report.h"
@@ -41,6 +42,9 @@ ABSL_FLAG(std::string, modes, "socket,heap,classic,jemalloc",
 ABSL_FLAG(std::string, sizes, "100KB,1MB,10MB,100MB,1GB", "Files to make and send, by size.");
 ABSL_FLAG(std::string, dir, "", "A folder whose files to send instead.");
 ABSL_FLAG(std::string, wait, "adaptive", "How both programs wait: adaptive, spin or sleep.");
+ABSL_FLAG(
+    std::string, cores, "auto",
+    "Where they run: any core, both on one, or two for them; auto: two if they spin, one if they sleep, else any.");
 ABSL_FLAG(uint64_t, iterations, 0, "How often to ask for each file; 0: 1000 times at least if small, or for 2 s.");
 ABSL_FLAG(std::string, verify, "all", "Which parts of a file to hash and compare: first or all.");
 ABSL_FLAG(std::string, out, "", "A folder for results.json, results.tsv, plot.png and plot.svg. Empty: none of them.");
@@ -107,6 +111,7 @@ absl::StatusOr<std::string> Sibling(const std::string& name) {
 
 struct Settings {
   std::vector<Mode> modes = {};
+  Placement placement = {};
   Format format = Format::kTable;
   std::string out = {};
   std::string server_files_flag = {};
@@ -133,8 +138,10 @@ absl::StatusOr<Settings> ReadFlags() {
   SLUICE_ASSIGN_OR_RETURN(settings.modes, ParseModes("modes", absl::GetFlag(FLAGS_modes)));
   SLUICE_ASSIGN_OR_RETURN(settings.format, ParseFormat("format", absl::GetFlag(FLAGS_format)));
   // The two programs are given these as they are.
-  SLUICE_RETURN_IF_ERROR(ParseWait("wait", absl::GetFlag(FLAGS_wait)).status());
+  SLUICE_ASSIGN_OR_RETURN(const ipc::WaitMode wait, ParseWait("wait", absl::GetFlag(FLAGS_wait)));
   SLUICE_RETURN_IF_ERROR(ParseVerify("verify", absl::GetFlag(FLAGS_verify)).status());
+  SLUICE_ASSIGN_OR_RETURN(const Cores cores, ParseCores("cores", absl::GetFlag(FLAGS_cores)));
+  SLUICE_ASSIGN_OR_RETURN(settings.placement, Place(cores, wait, AllowedProcessors()));
   SLUICE_RETURN_IF_ERROR(ReadFiles(settings));
   if (!settings.out.empty()) SLUICE_RETURN_IF_ERROR(MakeFolder(settings.out));
   return settings;
@@ -147,16 +154,11 @@ absl::StatusOr<Report> Measure(const Settings& settings) {
   DemoOptions options = {.server_flags = {settings.server_files_flag, wait, run_folder},
                          .client_flags = {wait, run_folder, absl::StrCat("--verify=", absl::GetFlag(FLAGS_verify)),
                                           absl::StrCat("--iterations=", absl::GetFlag(FLAGS_iterations))},
+                         .placement = settings.placement,
                          .files = settings.files};
   SLUICE_ASSIGN_OR_RETURN(options.server_program, Sibling("cache_server"));
   SLUICE_ASSIGN_OR_RETURN(options.client_program, Sibling("cache_client"));
-  // Two programs that spin on one processor hold each other up for milliseconds, and the scheduler does put them there.
-  const std::vector<int> processors = AllowedProcessors();
-  if (absl::GetFlag(FLAGS_wait) == Name(ipc::WaitMode::kSpin) && processors.size() > 1) {
-    options.server_processor = processors.front();
-    options.client_processor = processors.back();
-  }
-  Report report = {.machine = ThisMachine()};
+  Report report = {.machine = ThisMachine(), .cores = settings.placement.cores};
   const ProgressLine progress;
   const size_t total = settings.modes.size() * settings.files.size();
   size_t done = 0;

@@ -115,8 +115,9 @@ std::string Ratios(const Report& report) {
 std::string Headline(const Report& report) {
   const Machine& machine = report.machine;
   const absl::string_view wait = report.results.empty() ? "" : Name(report.results[0].wait);
-  std::string text = absl::StrFormat("%d x %s, %d MB of memory, %s; wait: %s\n", machine.processors, machine.processor,
-                                     machine.memory_bytes / 1'000'000, machine.kernel, wait);
+  std::string text =
+      absl::StrFormat("%d x %s, %d MB of memory, %s; wait: %s; cores: %s\n", machine.processors, machine.processor,
+                      machine.memory_bytes / 1'000'000, machine.kernel, wait, Name(report.cores));
   if (!machine.is_optimised)
     absl::StrAppend(&text, "This build is not optimised, or sanitized: its figures mean little.\n");
   return text;
@@ -142,7 +143,7 @@ std::string ToJson(const Machine& machine) {
                       ",\"optimised\":", machine.is_optimised ? "true" : "false", "}");
 }
 
-std::string ToJson(const Result& result) {
+std::string ToJson(const Result& result, Cores cores) {
   return absl::StrCat("{\"mode\":", Quoted(Name(result.mode)), ",\"bytes\":", result.bytes,
                       ",\"wait\":", Quoted(Name(result.wait)), ",\"iterations\":", result.iterations,
                       ",\"p50_ns\":", result.p50_ns, ",\"p99_ns\":", result.p99_ns, ",\"max_ns\":", result.max_ns,
@@ -152,7 +153,7 @@ std::string ToJson(const Result& result) {
                       ",\"verify_ns\":", result.verify_ns, ",\"server_private_bytes\":", result.server_private_bytes,
                       ",\"server_shared_bytes\":", result.server_shared_bytes,
                       ",\"client_private_bytes\":", result.client_private_bytes,
-                      ",\"client_shared_bytes\":", result.client_shared_bytes, "}");
+                      ",\"client_shared_bytes\":", result.client_shared_bytes, ",\"cores\":", Quoted(Name(cores)), "}");
 }
 
 }  // namespace
@@ -167,7 +168,7 @@ std::string ToTable(const Report& report) {
 std::string ToJson(const Report& report) {
   std::string text = absl::StrCat("{\"machine\":", ToJson(report.machine), ",\"results\":[");
   for (const Result& result : report.results) {
-    absl::StrAppend(&text, absl::EndsWith(text, "[") ? "\n" : ",\n", ToJson(result));
+    absl::StrAppend(&text, absl::EndsWith(text, "[") ? "\n" : ",\n", ToJson(result, report.cores));
   }
   return absl::StrCat(text, "\n]}\n");
 }

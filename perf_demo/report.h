@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "perf_demo/choices.h"
 #include "perf_demo/machine.h"
 #include "perf_demo/result.h"
 
@@ -14,6 +15,7 @@ namespace cache_demo {
 
 struct Report {
   Machine machine = {};
+  Cores cores = Cores::kAny;  // Where the programs ran.
   std::vector<Result> results = {};
 };
 

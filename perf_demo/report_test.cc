@@ -40,6 +40,7 @@ Report FixedReport() {
                       .kernel = "Linux 6.1",
                       .shmem_huge_pages = "never",
                       .is_optimised = true},
+          .cores = Cores::kTwo,
           .results = {ResultOf(Mode::kSocket, "100KB", 100'000, 90'000),
                       ResultOf(Mode::kSocket, "1GB", 1'000'000'000, 1'234'000'000),
                       ResultOf(Mode::kClassic, "100KB", 100'000, 500),
@@ -48,7 +49,7 @@ Report FixedReport() {
 
 TEST(ReportTest, Table) {
   EXPECT_EQ(ToTable(FixedReport()),
-            R"(2 x A "fast" one, 25000 MB of memory, Linux 6.1; wait: spin
+            R"(2 x A "fast" one, 25000 MB of memory, Linux 6.1; wait: spin; cores: two
 
 Round trip, from before the request is built to after the first part's hash is compared:
 mode      file      p50      p99      max  iterations
@@ -103,8 +104,8 @@ TEST(ReportTest, Json) {
   EXPECT_EQ(
       ToJson(report),
       R"({"machine":{"processor":"A \"fast\" one","processors":2,"memory_bytes":25000000000,"kernel":"Linux 6.1","shmem_huge_pages":"never","optimised":true},"results":[
-{"mode":"socket","bytes":100000,"wait":"spin","iterations":1000,"p50_ns":90000,"p99_ns":180000,"max_ns":270000,"build_ns":4000,"verified":true,"verify":"all","file":"100KB","first_read_ns":3000000,"read_all_ns":2000000000,"verify_ns":1,"server_private_bytes":5000000,"server_shared_bytes":1110000000,"client_private_bytes":4000000,"client_shared_bytes":0},
-{"mode":"socket","bytes":1000000000,"wait":"spin","iterations":1000,"p50_ns":1234000000,"p99_ns":2468000000,"max_ns":3702000000,"build_ns":4000,"verified":true,"verify":"all","file":"a \\ and a \"","first_read_ns":3000000,"read_all_ns":2000000000,"verify_ns":1,"server_private_bytes":5000000,"server_shared_bytes":1110000000,"client_private_bytes":4000000,"client_shared_bytes":0}
+{"mode":"socket","bytes":100000,"wait":"spin","iterations":1000,"p50_ns":90000,"p99_ns":180000,"max_ns":270000,"build_ns":4000,"verified":true,"verify":"all","file":"100KB","first_read_ns":3000000,"read_all_ns":2000000000,"verify_ns":1,"server_private_bytes":5000000,"server_shared_bytes":1110000000,"client_private_bytes":4000000,"client_shared_bytes":0,"cores":"two"},
+{"mode":"socket","bytes":1000000000,"wait":"spin","iterations":1000,"p50_ns":1234000000,"p99_ns":2468000000,"max_ns":3702000000,"build_ns":4000,"verified":true,"verify":"all","file":"a \\ and a \"","first_read_ns":3000000,"read_all_ns":2000000000,"verify_ns":1,"server_private_bytes":5000000,"server_shared_bytes":1110000000,"client_private_bytes":4000000,"client_shared_bytes":0,"cores":"two"}
 ]}
 )");
   EXPECT_THAT(ToJson(Report()), HasSubstr("\"results\":[\n]}"));
