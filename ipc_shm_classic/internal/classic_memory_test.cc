@@ -1,19 +1,16 @@
 #include "ipc_shm_classic/internal/classic_memory.h"
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/paged_arena.h"
-#include "ipc_transport/structured/store.h"
+#include "ipc_shm/testing/memory_exchange.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -21,6 +18,7 @@
 namespace ipc::internal {
 namespace {
 
+using ::ipc::testing::Received;
 using ::ipc::testing::StatusIs;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -29,15 +27,8 @@ using ::testing::SizeIs;
 constexpr uint64_t kArena = uint64_t{1} << 20;
 constexpr auto kLoss = absl::StatusCode::kDataLoss;
 
-// A copy of what is offered, as it comes out of a socket.
-std::vector<ReceivedRegion> Received(const std::vector<OfferedRegion>& offered) {
-  std::vector<ReceivedRegion> received;
-  for (const OfferedRegion& region : offered) received.push_back({*Duplicate(region.fd), region.bytes});
-  return received;
-}
-
-std::vector<ReceivedRegion> OneRegion(uint64_t bytes, Sharing sharing = Sharing::kManyWriters) {
-  const Region region = *Region::Create("peer", bytes, sharing);
+std::vector<ReceivedRegion> OneRegion(uint64_t bytes) {
+  const Region region = *Region::Create("peer", bytes, Sharing::kManyWriters);
   std::vector<ReceivedRegion> received;
   received.push_back({*Duplicate(region.fd()), bytes});
   return received;
@@ -58,21 +49,9 @@ TEST(ClassicMemoryTest, TheServerMakesTheRegionOfBoth) {
   EXPECT_EQ(of_server[0].bytes, 2 * WindowBytesFor(kArena));
   EXPECT_OK(client->Adopt(Received(of_server)));
 
-  std::vector<std::atomic<uint32_t>> own(4), peers(4);
-  const auto a = server->Open({.own = absl::MakeSpan(own), .peer = absl::MakeConstSpan(peers), .mapping = nullptr});
-  const auto b = client->Open({.own = absl::MakeSpan(peers), .peer = absl::MakeConstSpan(own), .mapping = nullptr});
-  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-    ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, from->Allocate(1000));
-    segment[999] = std::byte{42};
-    const size_t used = 1000;
-    ASSERT_OK_AND_ASSIGN(const auto stored,
-                         from->Publish(absl::MakeConstSpan(&segment, 1), absl::MakeConstSpan(&used, 1)));
-    ASSERT_OK_AND_ASSIGN(const LoanHandle loan, stored->Lend());
-    ASSERT_OK_AND_ASSIGN(const auto borrowed, to->Borrow(loan, stored->addresses()));
-    EXPECT_EQ(borrowed->segments()[0][999], std::byte{42});
-    // Each side's memory lies in its own half: nobody borrows from himself.
-    EXPECT_THAT(from->Borrow(loan, stored->addresses()), StatusIs(kLoss, HasSubstr("does not lie in its memory")));
-  }
+  const auto stores = testing::Open(*server, *client);
+  testing::ExpectLends(*stores.a, *stores.b);
+  testing::ExpectLends(*stores.b, *stores.a);
 }
 
 TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
@@ -80,11 +59,9 @@ TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
   ASSERT_OK_AND_ASSIGN(const auto client, ClassicMemory::Create(Side::kClient, 100 * kArena));
   ASSERT_OK_AND_ASSIGN(const auto offered, server->Offer());
   ASSERT_OK(client->Adopt(Received(offered)));
-  std::vector<std::atomic<uint32_t>> counters(4);
-  const auto store =
-      client->Open({.own = absl::MakeSpan(counters), .peer = absl::MakeConstSpan(counters), .mapping = nullptr});
-  EXPECT_OK(store->Allocate(kArena));
-  EXPECT_THAT(store->Allocate(1), StatusIs(absl::StatusCode::kResourceExhausted));
+  const auto stores = testing::Open(*server, *client);
+  EXPECT_OK(stores.b->Allocate(kArena));
+  EXPECT_THAT(stores.b->Allocate(1), StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 // D2, H1: what a hostile server may send.

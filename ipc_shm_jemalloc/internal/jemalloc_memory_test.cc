@@ -1,39 +1,29 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_memory.h"
 
-#include <atomic>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/paged_arena.h"
-#include "ipc_transport/structured/store.h"
-#include "ipc_util/fd.h"
+#include "ipc_shm/testing/memory_exchange.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc::internal {
 namespace {
 
+using ::ipc::testing::Received;
 using ::ipc::testing::StatusIs;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr uint64_t kArena = uint64_t{1} << 20;
 constexpr auto kLoss = absl::StatusCode::kDataLoss;
-
-// A copy of what is offered, as it comes out of a socket.
-std::vector<ReceivedRegion> Received(const std::vector<OfferedRegion>& offered) {
-  std::vector<ReceivedRegion> received;
-  for (const OfferedRegion& region : offered) received.push_back({*Duplicate(region.fd), region.bytes});
-  return received;
-}
 
 std::shared_ptr<SessionMemory> Create() { return *JemallocKind::Factory()->Create(Side::kClient, kArena); }
 
@@ -49,19 +39,9 @@ TEST(JemallocMemoryTest, EachSideReadsTheOthersRegion) {
   ASSERT_OK(server->Adopt(Received(of_client)));
   ASSERT_OK(client->Adopt(Received(of_server)));
 
-  std::vector<std::atomic<uint32_t>> own(4), peers(4);
-  const auto a = server->Open({.own = absl::MakeSpan(own), .peer = absl::MakeConstSpan(peers), .mapping = nullptr});
-  const auto b = client->Open({.own = absl::MakeSpan(peers), .peer = absl::MakeConstSpan(own), .mapping = nullptr});
-  for (const auto& [from, to] : {std::pair(a, b), std::pair(b, a)}) {
-    ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, from->Allocate(1000));
-    segment[999] = std::byte{42};
-    const size_t used = 1000;
-    ASSERT_OK_AND_ASSIGN(const auto stored,
-                         from->Publish(absl::MakeConstSpan(&segment, 1), absl::MakeConstSpan(&used, 1)));
-    ASSERT_OK_AND_ASSIGN(const LoanHandle loan, stored->Lend());
-    ASSERT_OK_AND_ASSIGN(const auto borrowed, to->Borrow(loan, stored->addresses()));
-    EXPECT_EQ(borrowed->segments()[0][999], std::byte{42});
-  }
+  const auto stores = testing::Open(*server, *client);
+  testing::ExpectLends(*stores.a, *stores.b);
+  testing::ExpectLends(*stores.b, *stores.a);
 }
 
 TEST(JemallocMemoryTest, WhatIsOfferedCannotBeMappedForWriting) {
