@@ -166,8 +166,8 @@ TEST(KilledServerTest, TheClientLearnsOfItAndTheNextServerTakesOver) {
     points = absl::StrSplit(server.Hear(), ' ');
   }
   EXPECT_THAT(points, ElementsAre("session.listen.folder", "session.listen.lock_opened", "session.listen.locked",
-                                  "socket.bound", "session.listening", "session.accepted",
-                                  "session.hello.received", "session.welcome.sent", "session.ready.received"));
+                                  "socket.bound", "session.listening", "session.accepted", "session.hello.received",
+                                  "session.welcome.sent", "session.ready.received"));
   const World before = World::Now();
   for (const std::string& point : points) {
     SCOPED_TRACE(point);

@@ -17,8 +17,8 @@ struct ArenaStats {
   size_t limit_bytes = 0;  // What `allocated_bytes` may come to.
 };
 
-// Allocates for this process alone; no call ever waits for another process. Any thread. Destroying it changes nothing in
-// memory: blocks end with the region, when nobody maps it any more.
+// Allocates for this process alone; no call ever waits for another process. Any thread. Destroying it changes nothing
+// in memory: blocks end with the region, when nobody maps it any more.
 class Arena {
  public:
   // Blocks of this size and more are whole pages, which go back to the system when they are freed.
