@@ -59,7 +59,7 @@ absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedSer
   SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(options));
   const Hello hello = {
       .client_app = std::string(client.name), .server_app = identity.name, .terms = std::move(outgoing.terms)};
-  SLUICE_RETURN_IF_ERROR(SendFrame(server.socket, Encode(hello), outgoing.descriptors));
+  SLUICE_RETURN_IF_ERROR(SendFrame(server.socket, Encode(hello), outgoing.descriptors, options.deadline));
   os::Point("session.hello.sent");
 
   SLUICE_ASSIGN_OR_RETURN(ReceivedFrame frame, ReceiveFrame(server.socket, server.process, options.deadline));

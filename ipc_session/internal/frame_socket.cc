@@ -22,14 +22,24 @@ absl::Status PeerGone() { return WithReason(absl::UnavailableError("the peer wen
 
 }  // namespace
 
-absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors) {
+absl::StatusOr<bool> TrySendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors) {
   const Blob part(reinterpret_cast<const std::byte*>(packet.data()), packet.size());
-  const absl::StatusOr<bool> sent = SendPacket(socket, absl::MakeConstSpan(&part, 1), descriptors);
-  if (!sent.ok()) return sent.status().code() == absl::StatusCode::kUnavailable ? PeerGone() : sent.status();
-  if (!*sent) {
-    return absl::ResourceExhaustedError("no room to send a login's frame; raise RLIMIT_NOFILE (ulimit -n)");
+  absl::StatusOr<bool> sent = SendPacket(socket, absl::MakeConstSpan(&part, 1), descriptors);
+  if (absl::IsUnavailable(sent.status())) return PeerGone();
+  return sent;
+}
+
+absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors,
+                       Deadline deadline) {
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendFrame(socket, packet, descriptors));
+    if (sent) return absl::OkStatus();
+    if (deadline.HasPassed()) {
+      return absl::ResourceExhaustedError("no room to send a login's frame; raise RLIMIT_NOFILE (ulimit -n)");
+    }
+    timespec storage;
+    os::Poll(nullptr, 0, Earlier(deadline, kRetryTime).ToPollTimeout(&storage));
   }
-  return absl::OkStatus();
 }
 
 absl::StatusOr<std::optional<ReceivedFrame>> TryReceiveFrame(FdView socket) {

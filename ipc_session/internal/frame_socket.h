@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -24,9 +25,16 @@ struct ReceivedFrame {
   std::vector<Fd> descriptors;
 };
 
-// Never waits: a login sends fewer frames than a fresh socket holds. UNAVAILABLE: the peer has gone.
-// RESOURCE_EXHAUSTED: no room all the same, as too many descriptors are on their way.
-absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors = {});
+// When to try again where there was no room: no event tells.
+inline constexpr absl::Duration kRetryTime = absl::Milliseconds(1);
+
+// Never waits. False: no room now. A login sends fewer frames than a fresh socket holds, but the kernel limits how many
+// descriptors all processes of a user have on their way. UNAVAILABLE: the peer has gone.
+absl::StatusOr<bool> TrySendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors = {});
+
+// The same, but waits for room. RESOURCE_EXHAUSTED: there was none until `deadline`.
+absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors = {},
+                       Deadline deadline = Deadline::Passed());
 
 // Never waits; nullopt: nothing is there. UNAVAILABLE (kGone): the peer has gone. DATA_LOSS: larger than any frame.
 // RESOURCE_EXHAUSTED: no room for its descriptors.

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -10,11 +11,13 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
@@ -49,6 +52,20 @@ class FrameSocketTest : public ::testing::Test {
 
 std::string Text(const ReceivedFrame& frame) {
   return std::string(reinterpret_cast<const char*>(frame.packet.data()), frame.packet.size());
+}
+
+// F12
+TEST_F(FrameSocketTest, RoomIsWaitedForUntilTheDeadline) {
+  const FdView descriptors[] = {here_};
+  {
+    const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = 3})});
+    EXPECT_OK(SendFrame(there_, "one", descriptors, TimeLimit()));
+    EXPECT_EQ(os.calls("SendMsg"), 4);
+  }
+  const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = kAlways})});
+  EXPECT_THAT(SendFrame(there_, "two", descriptors, absl::Milliseconds(5)),
+              StatusIs(absl::StatusCode::kResourceExhausted, ::testing::HasSubstr("RLIMIT_NOFILE")));
+  EXPECT_GT(os.calls("SendMsg"), 1);
 }
 
 TEST_F(FrameSocketTest, FramesComeWholeAndInOrderWithTheirDescriptors) {

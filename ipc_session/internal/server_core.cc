@@ -62,7 +62,7 @@ absl::Status ServerCore::WaitForWork(Deadline deadline) const {
   }
   for (const std::unique_ptr<ServerLogin>& login : logins_) {
     polls.push_back({.fd = login->socket().get(), .events = POLLIN, .revents = 0});
-    wake = Earlier(wake, login->deadline());
+    wake = Earlier(wake, login->next_step());
   }
   timespec storage;
   if (os::Poll(polls.data(), polls.size(), wake.ToPollTimeout(&storage)) < 0 && errno != EINTR) {

@@ -62,11 +62,17 @@ absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const
 ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process)
     : socket_(std::move(socket)), terms_(terms), deadline_(deadline), client_(client), process_(std::move(process)) {}
 
+Deadline ServerLogin::next_step() const { return welcome_.empty() ? deadline_ : Earlier(deadline_, kRetryTime); }
+
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
-  SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
-  if (frame.has_value()) {
-    if (half_.has_value()) return TakeReady(*frame);
-    SLUICE_RETURN_IF_ERROR(TakeHello(*std::move(frame)));
+  if (!welcome_.empty()) {
+    SLUICE_RETURN_IF_ERROR(SendWelcome());
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
+    if (frame.has_value()) {
+      if (half_.has_value()) return TakeReady(*frame);
+      SLUICE_RETURN_IF_ERROR(TakeHello(*std::move(frame)));
+    }
   }
   if (deadline_.HasPassed()) {
     return absl::DeadlineExceededError(half_.has_value() ? "no ready came in time" : "no hello came in time");
@@ -90,10 +96,17 @@ absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
   SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(terms_.session));
   half.AgreeOn(channels);
   outgoing.terms.channels = channels;
-  const Welcome welcome = {.terms = std::move(outgoing.terms)};
-  SLUICE_RETURN_IF_ERROR(SendFrame(socket_, Encode(welcome), outgoing.descriptors));
-  os::Point("session.welcome.sent");
+  welcome_ = Encode(Welcome{.terms = std::move(outgoing.terms)});
+  welcome_descriptors_ = std::move(outgoing.descriptors);
   half_ = std::move(half);
+  return SendWelcome();
+}
+
+absl::Status ServerLogin::SendWelcome() {
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendFrame(socket_, welcome_, welcome_descriptors_));
+  if (!sent) return absl::OkStatus();
+  welcome_.clear();
+  os::Point("session.welcome.sent");
   return absl::OkStatus();
 }
 

@@ -40,7 +40,8 @@ class ServerLogin {
   static absl::StatusOr<std::unique_ptr<ServerLogin>> Start(Fd socket, const ServerTerms& terms, Deadline deadline);
 
   FdView socket() const { return socket_; }
-  Deadline deadline() const { return deadline_; }
+  // When to call `Step` again at the latest.
+  Deadline next_step() const;
 
   // Goes on with what came from the client, if anything; null: not done yet. An error is the end of the login, and has
   // the full reason: for the server's log, not for the client.
@@ -56,6 +57,8 @@ class ServerLogin {
   ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process);
 
   absl::Status TakeHello(ReceivedFrame frame);
+  // Sends the welcome that is due, if there is room.
+  absl::Status SendWelcome();
   absl::Status CheckIdentity(const std::string& app) const;
   absl::StatusOr<std::shared_ptr<SessionCore>> TakeReady(const ReceivedFrame& frame);
 
@@ -65,7 +68,9 @@ class ServerLogin {
   const Credentials client_;
   PidFd process_;
   std::string client_app_;         // Empty until the hello named it.
-  std::optional<LoginHalf> half_;  // Once the welcome is sent.
+  std::optional<LoginHalf> half_;  // Once there was a good hello.
+  std::string welcome_;            // Empty until then, and once it is sent.
+  std::vector<FdView> welcome_descriptors_;
 };
 
 }  // namespace internal

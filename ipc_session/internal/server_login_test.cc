@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/frame_socket.h"
@@ -24,6 +26,7 @@
 #include "ipc_util/credentials.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/world.h"
@@ -110,6 +113,24 @@ TEST_F(ServerLoginTest, StepByStepToASession) {
   EXPECT_EQ(core->peer().app, "cacheCli");
   EXPECT_EQ(core->peer().credentials, OwnCredentials());
   EXPECT_EQ(core->channel_count(), 2);
+}
+
+// F12: descriptors of others fill the kernel's books for a while.
+TEST_F(ServerLoginTest, AWelcomeWithoutRoomIsSentLater) {
+  Start();
+  EXPECT_TRUE(SendPacketOf(client_, HelloOf(script_), script_.descriptors));
+  const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = 2})});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(login_->Step(), IsOkAndHolds(nullptr));
+    EXPECT_THAT(Answer(), StatusIs(absl::StatusCode::kNotFound));
+    EXPECT_LT(login_->next_step().Remaining(), absl::Seconds(1));
+  }
+  EXPECT_THAT(login_->Step(), IsOkAndHolds(nullptr));
+  EXPECT_EQ(login_->next_step().Remaining(), absl::InfiniteDuration());
+  ASSERT_OK_AND_ASSIGN(const auto answer, Answer());
+  EXPECT_TRUE(std::holds_alternative<Welcome>(answer));
+  EXPECT_TRUE(SendPacketOf(client_, EncodeReady()));
+  EXPECT_THAT(login_->Step(), IsOkAndHolds(Not(nullptr)));
 }
 
 // A5
