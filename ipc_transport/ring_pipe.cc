@@ -91,8 +91,8 @@ absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> 
   Fd second_socket(sockets[1]);
   SLUICE_ASSIGN_OR_RETURN(auto first, internal::RingHandshake::Create(std::move(first_socket), options.ring_bytes));
   SLUICE_ASSIGN_OR_RETURN(auto second, internal::RingHandshake::Create(std::move(second_socket), options.ring_bytes));
-  SLUICE_RETURN_IF_ERROR(first.Send());
-  SLUICE_RETURN_IF_ERROR(second.Send());
+  SLUICE_RETURN_IF_ERROR(first.Send(Deadline::Default()));
+  SLUICE_RETURN_IF_ERROR(second.Send(Deadline::Default()));
   SLUICE_ASSIGN_OR_RETURN(internal::RingParts first_parts, std::move(first).Receive(Deadline::Passed()));
   SLUICE_ASSIGN_OR_RETURN(internal::RingParts second_parts, std::move(second).Receive(Deadline::Passed()));
   return std::make_pair(FromParts(std::move(first_parts)), FromParts(std::move(second_parts)));
@@ -101,7 +101,7 @@ absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> 
 absl::StatusOr<std::unique_ptr<RingPipe>> RingPipe::FromSocket(Fd socket, const RingPipeOptions& options,
                                                                Deadline deadline) {
   SLUICE_ASSIGN_OR_RETURN(auto handshake, internal::RingHandshake::Create(std::move(socket), options.ring_bytes));
-  SLUICE_RETURN_IF_ERROR(handshake.Send());
+  SLUICE_RETURN_IF_ERROR(handshake.Send(deadline));
   SLUICE_ASSIGN_OR_RETURN(internal::RingParts parts, std::move(handshake).Receive(deadline));
   return FromParts(std::move(parts));
 }

@@ -18,6 +18,7 @@
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
 #include "ipc_util/testing/world.h"
 
 namespace ipc {
@@ -46,7 +47,7 @@ TEST(RingPipeTest, FromSocketSurvivesEachFailingCall) {
       {
         auto [here, there] = testing::MakeSocketPair();
         ASSERT_OK_AND_ASSIGN(auto peer, internal::RingHandshake::Create(std::move(there), 4096));
-        ASSERT_OK(peer.Send());
+        ASSERT_OK(peer.Send(testing::TimeLimit()));
         const testing::OsTesting os({testing::FailCall(function, EMFILE, {.first = nth})});
         const auto pipe = RingPipe::FromSocket(std::move(here), {}, Deadline::Passed());
         survived = os.interventions() == 0;

@@ -14,6 +14,7 @@
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_util/region.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -40,7 +41,7 @@ std::string HelloOf(const ScriptedTerms& script) {
 
 bool SendPacketOf(FdView socket, const std::string& packet, const std::vector<Fd>& descriptors) {
   const std::vector<FdView> views(descriptors.begin(), descriptors.end());
-  return ::ipc::internal::SendFrame(socket, packet, views).ok();
+  return ::ipc::internal::SendFrame(socket, packet, views, TimeLimit()).ok();
 }
 
 std::vector<Fd> WrongDescriptors(size_t outbox_bytes) {

@@ -78,8 +78,8 @@ TEST(RingHandshakeTest, TwoHalvesMakeTwoEnds) {
   auto [a_socket, b_socket] = MakeSocketPair();
   ASSERT_OK_AND_ASSIGN(auto a, RingHandshake::Create(std::move(a_socket), kRingBytes));
   ASSERT_OK_AND_ASSIGN(auto b, RingHandshake::Create(std::move(b_socket), 2 * kRingBytes));
-  ASSERT_OK(a.Send());
-  ASSERT_OK(b.Send());
+  ASSERT_OK(a.Send(TimeLimit()));
+  ASSERT_OK(b.Send(TimeLimit()));
   ASSERT_OK_AND_ASSIGN(const RingParts a_parts, std::move(a).Receive(Deadline::Passed()));
   ASSERT_OK_AND_ASSIGN(const RingParts b_parts, std::move(b).Receive(Deadline::Passed()));
   EXPECT_EQ(a_parts.own.size(), kLaneControlBytes + kRingBytes);
@@ -197,10 +197,19 @@ TEST(RingHandshakeTest, ASocketThatIsFullSaysSo) {
   while (sent.ok() && *sent) sent = ::ipc::internal::SendPacket(here, absl::MakeConstSpan(&part, 1), {});
   ASSERT_OK(sent);
   ASSERT_OK_AND_ASSIGN(auto handshake, RingHandshake::Create(std::move(here), kRingBytes));
-  EXPECT_THAT(handshake.Send(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(handshake.Send(Deadline::Passed()), StatusIs(absl::StatusCode::kResourceExhausted));
 }
 
 // F27
+// F12: descriptors of others fill the kernel's books for a while.
+TEST(RingHandshakeTest, RoomForADescriptorIsWaitedFor) {
+  auto [here, there] = MakeSocketPair();
+  ASSERT_OK_AND_ASSIGN(RingHandshake handshake, RingHandshake::Create(std::move(here), 4096));
+  const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = 3})});
+  EXPECT_OK(handshake.Send(TimeLimit()));
+  EXPECT_EQ(os.calls("SendMsg"), 4);
+}
+
 TEST(RingHandshakeTest, InterruptedCallsLoseNothing) {
   const OsTesting os({FailCall("Poll", EINTR, {.times = kAlways, .every = 2}),
                       FailCall("RecvMsg", EINTR, {.times = kAlways, .every = 2}),
@@ -208,8 +217,8 @@ TEST(RingHandshakeTest, InterruptedCallsLoseNothing) {
   auto [a_socket, b_socket] = MakeSocketPair();
   ASSERT_OK_AND_ASSIGN(auto a, RingHandshake::Create(std::move(a_socket), kRingBytes));
   ASSERT_OK_AND_ASSIGN(auto b, RingHandshake::Create(std::move(b_socket), kRingBytes));
-  ASSERT_OK(a.Send());
-  ASSERT_OK(b.Send());
+  ASSERT_OK(a.Send(TimeLimit()));
+  ASSERT_OK(b.Send(TimeLimit()));
   EXPECT_OK(std::move(a).Receive(TimeLimit()));
   EXPECT_OK(std::move(b).Receive(TimeLimit()));
   EXPECT_GE(os.interventions(), 4);
