@@ -33,9 +33,6 @@ constexpr uint32_t kPollsPerPump = 1024;
 // How long a sender leaves a busy reader alone, before it asks for room for each record.
 constexpr absl::Duration kPatience = absl::Microseconds(50);
 
-// How often a sender looks again for room in the link, which no event tells.
-constexpr absl::Duration kFullLinkTick = absl::Milliseconds(1);
-
 // Spins as `mode` allows, then sleeps until `ready()`. `begin_sleep` tells the peer, `end_sleep` takes that back.
 template <typename Ready, typename BeginSleep, typename EndSleep>
 absl::Status WaitUntil(Link& link, Spinner& spinner, WaitMode mode, Deadline deadline, Ready ready,
@@ -162,7 +159,7 @@ absl::Status RingPipe::WaitToSend(Deadline deadline) {
   internal::RingSender& sender = state_->sender;
   Link& link = *state_->parts.link;
   if (sender.link_was_full()) {
-    const absl::Status status = link.Wait(link.Ticket(), Earlier(deadline, kFullLinkTick));
+    const absl::Status status = link.Wait(link.Ticket(), Earlier(deadline, internal::kInFlightTick));
     return deadline.HasPassed() ? status : absl::OkStatus();
   }
   // A wish makes the reader publish every record, which slows a stream down: it publishes every quarter ring by itself.

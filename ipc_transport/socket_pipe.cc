@@ -13,7 +13,6 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/os.h"
@@ -35,9 +34,6 @@ constexpr int kSocketBufferBytes = 1024 * 1024;
 // socket's buffer by its own size.
 constexpr int kReserveBytes = 96 * 1024;
 constexpr uint8_t kVersion = 1;
-
-// How often a sender of descriptors looks again for room, which no event tells: the kernel also counts descriptors.
-constexpr absl::Duration kDescriptorTick = absl::Milliseconds(1);
 
 enum class FrameType : uint8_t { kMessage = 1, kFinish = 2, kGoodbye = 3 };
 
@@ -230,7 +226,7 @@ absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, Deadli
 
 absl::Status SocketPipe::WaitToSend(Deadline deadline) {
   if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, deadline);
-  const absl::Status status = WaitFor(/*event=*/0, send_spinner_, Earlier(deadline, kDescriptorTick));
+  const absl::Status status = WaitFor(/*event=*/0, send_spinner_, Earlier(deadline, internal::kInFlightTick));
   return deadline.HasPassed() ? status : absl::OkStatus();
 }
 

@@ -20,26 +20,26 @@ namespace {
 
 absl::Status PeerGone() { return WithReason(absl::UnavailableError("the peer went during the login"), Reason::kGone); }
 
-}  // namespace
-
-absl::StatusOr<bool> TrySendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors) {
+// Whether `packet` was sent by `deadline`.
+absl::StatusOr<bool> SendBy(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors,
+                            Deadline deadline) {
   const Blob part(reinterpret_cast<const std::byte*>(packet.data()), packet.size());
-  absl::StatusOr<bool> sent = SendPacket(socket, absl::MakeConstSpan(&part, 1), descriptors);
+  absl::StatusOr<bool> sent = SendPacketBy(socket, absl::MakeConstSpan(&part, 1), descriptors, deadline);
   if (absl::IsUnavailable(sent.status())) return PeerGone();
   return sent;
 }
 
+}  // namespace
+
+absl::StatusOr<bool> TrySendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors) {
+  return SendBy(socket, packet, descriptors, Deadline::Passed());
+}
+
 absl::Status SendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors,
                        Deadline deadline) {
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendFrame(socket, packet, descriptors));
-    if (sent) return absl::OkStatus();
-    if (deadline.HasPassed()) {
-      return absl::ResourceExhaustedError("no room to send a login's frame; raise RLIMIT_NOFILE (ulimit -n)");
-    }
-    timespec storage;
-    os::Poll(nullptr, 0, Earlier(deadline, kRetryTime).ToPollTimeout(&storage));
-  }
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, SendBy(socket, packet, descriptors, deadline));
+  if (sent) return absl::OkStatus();
+  return absl::ResourceExhaustedError("no room to send a login's frame; raise RLIMIT_NOFILE (ulimit -n)");
 }
 
 absl::StatusOr<std::optional<ReceivedFrame>> TryReceiveFrame(FdView socket) {

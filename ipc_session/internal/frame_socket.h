@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -25,11 +24,8 @@ struct ReceivedFrame {
   std::vector<Fd> descriptors;
 };
 
-// When to try again where there was no room: no event tells.
-inline constexpr absl::Duration kRetryTime = absl::Milliseconds(1);
-
-// Never waits. False: no room now. A login sends fewer frames than a fresh socket holds, but the kernel limits how many
-// descriptors all processes of a user have on their way. UNAVAILABLE: the peer has gone.
+// Never waits. False: no room now, to be tried again with each `kInFlightTick`. A login sends fewer frames than a fresh
+// socket holds, so it can only be that. UNAVAILABLE: the peer has gone.
 absl::StatusOr<bool> TrySendFrame(FdView socket, absl::string_view packet, absl::Span<const FdView> descriptors = {});
 
 // The same, but waits for room. RESOURCE_EXHAUSTED: there was none until `deadline`.

@@ -6,6 +6,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_session/internal/frames.h"
+#include "ipc_transport/internal/descriptors.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -62,7 +63,7 @@ absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const
 ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process)
     : socket_(std::move(socket)), terms_(terms), deadline_(deadline), client_(client), process_(std::move(process)) {}
 
-Deadline ServerLogin::next_step() const { return welcome_.empty() ? deadline_ : Earlier(deadline_, kRetryTime); }
+Deadline ServerLogin::next_step() const { return welcome_.empty() ? deadline_ : Earlier(deadline_, kInFlightTick); }
 
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
   if (!welcome_.empty()) {

@@ -68,6 +68,16 @@ absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, abs
   return true;
 }
 
+absl::StatusOr<bool> SendPacketBy(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors,
+                                  Deadline deadline) {
+  while (true) {
+    const absl::StatusOr<bool> sent = SendPacket(socket, parts, descriptors);
+    if (!sent.ok() || *sent || deadline.HasPassed()) return sent;
+    timespec storage;
+    os::Poll(nullptr, 0, Earlier(deadline, kInFlightTick).ToPollTimeout(&storage));
+  }
+}
+
 absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors) {
   alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int))];
   msghdr message = {};

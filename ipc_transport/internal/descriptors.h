@@ -11,8 +11,10 @@
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_transport/pipe.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -26,6 +28,14 @@ inline constexpr size_t kMaxDescriptors = 16;
 // descriptors in flight). INVALID_ARGUMENT: more than 253 descriptors, one that is not open, a socket that is not
 // connected, or a packet larger than the socket takes.
 absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors);
+
+// When to try again after too many descriptors in flight: the kernel counts those of all processes of a user, and no
+// event tells when there are fewer.
+inline constexpr absl::Duration kInFlightTick = absl::Milliseconds(1);
+
+// As `SendPacket`, tried again with each tick. False: no room until `deadline`.
+absl::StatusOr<bool> SendPacketBy(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors,
+                                  Deadline deadline);
 
 struct ReceivedPacket {
   enum class Kind { kNone, kPacket, kEnd };  // Nothing there now; a packet; the peer's end is closed.

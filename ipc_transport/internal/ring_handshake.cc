@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/ring_layout.h"
 #include "ipc_util/internal/os.h"
@@ -24,9 +23,6 @@ namespace {
 constexpr uint32_t kMagic = 0x676e6952;  // "Ring".
 constexpr uint16_t kOldestVersion = 1;
 constexpr uint16_t kNewestVersion = 1;
-
-// Between two looks for room.
-constexpr absl::Duration kRetryTime = absl::Milliseconds(1);
 
 struct Hello {
   uint32_t magic = kMagic;
@@ -81,17 +77,11 @@ absl::Status RingHandshake::Send(Deadline deadline) {
   const Blob part(reinterpret_cast<const std::byte*>(&hello), sizeof(hello));
   SLUICE_ASSIGN_OR_RETURN(const Fd outbox, outbox_.OpenReadOnly());
   const FdView descriptor = outbox;
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const bool sent,
-                            SendPacket(socket_, absl::MakeConstSpan(&part, 1), absl::MakeConstSpan(&descriptor, 1)));
-    if (sent) return absl::OkStatus();
-    if (deadline.HasPassed()) {
-      return absl::ResourceExhaustedError(
-          "the socket of a ring pipe has no room: give a fresh one without unread data, or raise RLIMIT_NOFILE");
-    }
-    timespec storage;
-    os::Poll(nullptr, 0, Earlier(deadline, kRetryTime).ToPollTimeout(&storage));
-  }
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, SendPacketBy(socket_, absl::MakeConstSpan(&part, 1),
+                                                        absl::MakeConstSpan(&descriptor, 1), deadline));
+  if (sent) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      "the socket of a ring pipe has no room: give a fresh one without unread data, or raise RLIMIT_NOFILE");
 }
 
 absl::StatusOr<RingParts> RingHandshake::Receive(Deadline deadline) && {

@@ -22,8 +22,7 @@ class RingHandshake {
   // INVALID_ARGUMENT: a size that no ring has, or not a connected SEQPACKET socket.
   static absl::StatusOr<RingHandshake> Create(Fd socket, size_t ring_bytes);
 
-  // Waits for room: the kernel limits how many descriptors all processes of a user have on their way, and no event
-  // tells when there are fewer. RESOURCE_EXHAUSTED: there was none until `deadline`.
+  // Waits for room (see `SendPacketBy`). RESOURCE_EXHAUSTED: there was none until `deadline`.
   absl::Status Send(Deadline deadline);
 
   // Errors as of `RingPipe::FromSocket`.
