@@ -68,7 +68,7 @@ Permissions PermissionsOf(const std::string& name) {
 }
 
 // Arguments: folder, uid, gid, permissions, and "required" if the client's executable must be known to be this one.
-// Serves one client after the other, until there is something in its log, which it tells.
+// Serves one client after the other until it is killed, and tells each line of its log.
 SLUICE_CHILD_ROLE(server) {
   umask(0);
   LogLines log;
@@ -85,14 +85,14 @@ SLUICE_CHILD_ROLE(server) {
   absl::StatusOr<Server> server = Server::Listen(ServerAppFor(PermissionsOf(arguments[3])), options);
   TellParent(server.ok() ? "listening" : server.status().ToString());
   if (!server.ok()) return 1;
-  while (log.lines().empty()) {
+  for (size_t told = 0;;) {
     absl::StatusOr<Session> session = server->Accept(absl::Milliseconds(20));
-    if (!session.ok()) continue;
-    Channel channel = session->TakeChannel(0);
-    Echo(channel).IgnoreError();
+    if (session.ok()) {
+      Channel channel = session->TakeChannel(0);
+      Echo(channel).IgnoreError();
+    }
+    for (const std::vector<std::string> lines = log.lines(); told < lines.size(); ++told) TellParent(lines[told]);
   }
-  TellParent(log.lines().back());
-  return 0;
 }
 
 // Arguments: folder, uid, gid.
