@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "ipc_transport/counters.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -34,12 +35,31 @@ class Channel {
   void set_wait_mode(WaitMode mode);
 
   absl::StatusOr<bool> TrySend(Blob blob, absl::Span<const FdView> descriptors = {});
+  absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors = {});
+  absl::StatusOr<size_t> TrySendBatch(absl::Span<const Blob> messages);
+  absl::StatusOr<std::optional<absl::Span<std::byte>>> TryReserve(size_t bytes);
+  absl::StatusOr<bool> TryCommit(size_t bytes, absl::Span<const FdView> descriptors = {});
   absl::Status Send(Blob blob, absl::Span<const FdView> descriptors = {}, Deadline deadline = Deadline::Default());
+  absl::Status SendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors = {},
+                         Deadline deadline = Deadline::Default());
+  absl::Status FinishSending();
+
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer,
                                                    std::vector<Fd>* descriptors = nullptr);
+  absl::StatusOr<size_t> TryReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
+                                         std::vector<Fd>* descriptors = nullptr);
+  absl::StatusOr<std::optional<Blob>> TryPeek(std::vector<Fd>* descriptors = nullptr);
+  absl::Status Release();
   absl::StatusOr<size_t> Receive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors = nullptr,
                                  Deadline deadline = Deadline::Default());
-  absl::Status FinishSending();
+
+  absl::Status WaitToSend(Deadline deadline = Deadline::Default());
+  absl::Status WaitToReceive(Deadline deadline = Deadline::Default());
+  absl::StatusOr<Waitable> SendWaitable();
+  absl::StatusOr<Waitable> ReceiveWaitable();
+
+  // All zero for an invalid channel.
+  PipeCounters counters() const;
   void Close();
 
   // The pipe itself, to be used directly or built upon; the channel is invalid afterwards.

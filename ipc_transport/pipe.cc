@@ -5,6 +5,33 @@
 namespace ipc {
 inline namespace sluice_0 {
 
+PipeCounters Pipe::counters() const {
+  return {.sent = send_stats_.Read(), .received = receive_stats_.Read(), .unread_bytes = UnreadBytes()};
+}
+
+absl::StatusOr<size_t> Pipe::TrySendBatch(absl::Span<const Blob> messages) {
+  for (size_t sent = 0; sent < messages.size(); ++sent) {
+    const absl::StatusOr<bool> went = TrySend(messages[sent]);
+    if (!went.ok() && sent == 0) return went.status();
+    if (!went.ok() || !*went) return sent;
+  }
+  return messages.size();
+}
+
+absl::StatusOr<size_t> Pipe::TryReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
+                                             std::vector<Fd>* descriptors) {
+  for (size_t received = 0; received < messages.size(); ++received) {
+    const size_t descriptors_before = descriptors == nullptr ? 0 : descriptors->size();
+    const absl::StatusOr<std::optional<size_t>> bytes = TryReceive(buffer, descriptors);
+    if (!bytes.ok() && received == 0) return bytes.status();
+    if (!bytes.ok() || !bytes->has_value()) return received;
+    messages[received] = {.bytes = buffer.subspan(0, **bytes),
+                          .descriptors = descriptors == nullptr ? 0 : descriptors->size() - descriptors_before};
+    buffer.remove_prefix(**bytes);
+  }
+  return messages.size();
+}
+
 absl::StatusOr<bool> Pipe::TrySend(Blob blob, absl::Span<const FdView> descriptors) {
   return TrySendParts(absl::MakeConstSpan(&blob, 1), descriptors);
 }

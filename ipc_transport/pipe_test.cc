@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/buffered_pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -27,14 +28,23 @@ Blob BlobOf(absl::string_view text) { return Blob(reinterpret_cast<const std::by
 
 std::string TextOf(Blob blob) { return std::string(reinterpret_cast<const char*>(blob.data()), blob.size()); }
 
-// The smallest pipe that a user can write: its other end is the test. It answers as the script says, and then with
-// success.
-class ScriptedPipe final : public Pipe {
+// A pipe whose other end is the test. It answers as the script says, and then with success.
+class ScriptedPipe final : public BufferedPipe {
  public:
-  size_t max_message_bytes() const override { return 100; }
-  size_t max_descriptors() const override { return 1; }
+  ScriptedPipe() : BufferedPipe(/*max_message_bytes=*/100, /*max_descriptors=*/1) {}
 
-  absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) override {
+  absl::Status WaitToSend(Deadline deadline) override { return Wait("send", deadline); }
+  absl::Status WaitToReceive(Deadline deadline) override { return Wait("receive", deadline); }
+
+  std::deque<absl::StatusOr<bool>> try_answers;  // What the Try calls say; false: full, or empty.
+  absl::Status wait_answer;
+  std::deque<std::string> messages;
+  size_t sent_descriptors = 0;
+  std::vector<std::string> waits;
+
+ private:
+  absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t,
+                                   absl::Span<const FdView> descriptors) override {
     if (!try_answers.empty()) {
       const absl::StatusOr<bool> answer = try_answers.front();
       try_answers.pop_front();
@@ -47,31 +57,27 @@ class ScriptedPipe final : public Pipe {
     return true;
   }
 
-  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>*) override {
+  absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
+                                                       std::vector<Fd>*) override {
     if (!try_answers.empty()) {
       const absl::StatusOr<bool> answer = try_answers.front();
       try_answers.pop_front();
       if (!answer.ok()) return answer.status();
       if (!*answer) return std::nullopt;
     }
+    if (messages.empty()) return std::nullopt;
     const std::string message = messages.front();
     messages.pop_front();
-    std::copy_n(reinterpret_cast<const std::byte*>(message.data()), message.size(), buffer.begin());
-    return message.size();
+    const Blob bytes = BlobOf(message);
+    const size_t direct = std::min(buffer.size(), bytes.size());
+    std::copy_n(bytes.begin(), direct, buffer.begin());
+    std::copy_n(bytes.begin() + direct, bytes.size() - direct, overflow.begin());
+    return bytes.size();
   }
 
-  absl::Status WaitToSend(Deadline deadline) override { return Wait("send", deadline); }
-  absl::Status WaitToReceive(Deadline deadline) override { return Wait("receive", deadline); }
-  absl::Status FinishSending() override { return absl::OkStatus(); }
-  void Close() override {}
+  absl::Status SendFinish() override { return absl::OkStatus(); }
+  void Shut() override {}
 
-  std::deque<absl::StatusOr<bool>> try_answers;  // What the Try calls say; false: full, or empty.
-  absl::Status wait_answer;
-  std::deque<std::string> messages;
-  size_t sent_descriptors = 0;
-  std::vector<std::string> waits;
-
- private:
   absl::Status Wait(const char* what, Deadline deadline) {
     waits.push_back(std::string(what) + (deadline.never() ? ", never" : deadline.HasPassed() ? ", passed" : ""));
     return wait_answer;

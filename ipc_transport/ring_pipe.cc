@@ -1,7 +1,9 @@
 #include "ipc_transport/ring_pipe.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -10,6 +12,8 @@
 #include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/link_events.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_transport/internal/ring_handshake.h"
 #include "ipc_transport/internal/ring_layout.h"
 #include "ipc_transport/internal/ring_parts.h"
@@ -35,10 +39,14 @@ constexpr absl::Duration kPatience = absl::Microseconds(50);
 
 // Spins as `mode` allows, then sleeps until `ready()`. `begin_sleep` tells the peer, `end_sleep` takes that back.
 template <typename Ready, typename BeginSleep, typename EndSleep>
-absl::Status WaitUntil(Link& link, Spinner& spinner, WaitMode mode, Deadline deadline, Ready ready,
-                       BeginSleep begin_sleep, EndSleep end_sleep) {
+absl::Status WaitUntil(Link& link, Spinner& spinner, internal::DirectionStats& stats, WaitMode mode, Deadline deadline,
+                       Ready ready, BeginSleep begin_sleep, EndSleep end_sleep) {
   if (ready()) return absl::OkStatus();
-  if (spinner.Spin(mode, deadline, ready, [&] { link.Pump(); })) return absl::OkStatus();
+  if (spinner.Spin(mode, deadline, ready, [&] { link.Pump(); })) {
+    stats.CountSpin();
+    return absl::OkStatus();
+  }
+  stats.CountSleep();
   absl::Status status;
   while (status.ok()) {
     const uint64_t ticket = link.Ticket();
@@ -71,11 +79,13 @@ struct RingPipe::State {
   internal::RingSender sender;
   Spinner send_spinner;
   bool finished = false;
+  std::unique_ptr<internal::LinkEvents> send_events;  // In an event loop only.
 
   // The receiving thread's.
   alignas(internal::kLinePairBytes) internal::RingReceiver receiver;
   Spinner receive_spinner;
   uint32_t polls = 0;
+  std::unique_ptr<internal::LinkEvents> receive_events;  // In an event loop only.
 };
 
 absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> RingPipe::CreatePair(
@@ -122,37 +132,149 @@ bool RingPipe::HasEnded() const {
 
 absl::Status RingPipe::EndStatus() const {
   if (state_->closed.load(std::memory_order_acquire)) {  // Pairs with `Close`.
-    return absl::CancelledError("the pipe was closed on this side");
+    return internal::ClosedHere();
   }
-  if (state_->receiver.PeerHasClosed()) {
-    return WithReason(absl::UnavailableError("the peer has closed the pipe"), Reason::kGoodbye);
-  }
+  if (state_->receiver.PeerHasClosed()) return internal::PeerClosed();
   return state_->parts.link->end_status();
 }
 
-absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
-  size_t bytes = 0;
-  for (const Blob& part : parts) bytes += part.size();
-  SLUICE_RETURN_IF_ERROR(internal::CheckMessageLimits(bytes, max_message_bytes(), descriptors.size()));
+absl::Status RingPipe::CheckSending() const {
   if (HasEnded()) return EndStatus();
-  if (state_->finished) return absl::FailedPreconditionError("this side has finished sending");
-  const absl::StatusOr<bool> sent = state_->sender.TrySend(parts, bytes, descriptors);
-  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) return true;
-  state_->parts.link->Pump();
-  // A call that the peer's end made fail reports the end; a bad argument stays one.
-  if (HasEnded() && !absl::IsInvalidArgument(sent.status())) return EndStatus();
+  return state_->finished ? internal::FinishedHere() : absl::OkStatus();
+}
+
+template <typename Attempt>
+auto RingPipe::SendBy(Attempt attempt) -> decltype(attempt()) {
+  while (true) {
+    auto result = attempt();
+    if (ABSL_PREDICT_TRUE(result.ok() && *result)) return result;
+    state_->parts.link->Pump();
+    // A call that the peer's end made fail reports the end; a bad argument stays one.
+    if (HasEnded() && !absl::IsInvalidArgument(result.status())) return EndStatus();
+    if (!result.ok()) return result;
+    if (!RoomCameMeanwhile()) {
+      send_stats().CountRefusal();
+      return result;
+    }
+  }
+}
+
+bool RingPipe::RoomCameMeanwhile() {
+  if (state_->send_events == nullptr) return false;
+  state_->send_events->Quiet();
+  if (state_->sender.link_was_full()) {
+    state_->send_events->Signal();  // Nothing else will tell.
+    return false;
+  }
+  state_->sender.Wish(internal::RoomWish::kAsleep);
+  return state_->sender.HasRoom() || HasEnded();
+}
+
+absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
+  const size_t bytes = internal::TotalBytes(parts);
+  SLUICE_RETURN_IF_ERROR(
+      internal::CheckMessageLimits(bytes, max_message_bytes(), descriptors.size(), max_descriptors()));
+  SLUICE_RETURN_IF_ERROR(CheckSending());
+  absl::StatusOr<bool> sent = SendBy([&] { return state_->sender.TrySend(parts, bytes, descriptors); });
+  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) send_stats().CountMessage(bytes);
   return sent;
 }
 
-absl::StatusOr<std::optional<size_t>> RingPipe::TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) {
+absl::StatusOr<size_t> RingPipe::TrySendBatch(absl::Span<const Blob> messages) {
+  SLUICE_RETURN_IF_ERROR(CheckSending());
+  const auto fits = [limit = max_message_bytes()](const Blob& message) { return message.size() <= limit; };
+  const absl::Span<const Blob> fitting =
+      messages.subspan(0, std::find_if_not(messages.begin(), messages.end(), fits) - messages.begin());
+  if (fitting.empty() && !messages.empty()) {
+    return internal::CheckMessageLimits(messages[0].size(), max_message_bytes(), 0, max_descriptors());
+  }
+  size_t sent = 0;
+  while (sent < fitting.size()) {
+    const absl::StatusOr<size_t> more = SendBy([&] { return state_->sender.TrySendBatch(fitting.subspan(sent)); });
+    if (!more.ok() && sent == 0) return more;
+    if (!more.ok() || *more == 0) break;
+    for (const Blob& message : fitting.subspan(sent, *more)) send_stats().CountMessage(message.size());
+    sent += *more;
+  }
+  return sent;
+}
+
+absl::StatusOr<std::optional<absl::Span<std::byte>>> RingPipe::TryReserve(size_t bytes) {
+  SLUICE_RETURN_IF_ERROR(internal::CheckMessageLimits(bytes, max_message_bytes(), 0, max_descriptors()));
+  SLUICE_RETURN_IF_ERROR(CheckSending());
+  return SendBy([&] { return state_->sender.TryReserve(bytes); });
+}
+
+absl::StatusOr<bool> RingPipe::TryCommit(size_t bytes, absl::Span<const FdView> descriptors) {
+  SLUICE_RETURN_IF_ERROR(
+      internal::CheckMessageLimits(bytes, max_message_bytes(), descriptors.size(), max_descriptors()));
+  SLUICE_RETURN_IF_ERROR(CheckSending());
+  SLUICE_RETURN_IF_ERROR(internal::CheckReservation(bytes, state_->sender.reserved_bytes()));
+  absl::StatusOr<bool> sent = SendBy([&] { return state_->sender.TryCommit(bytes, descriptors); });
+  if (ABSL_PREDICT_TRUE(sent.ok() && *sent)) send_stats().CountMessage(bytes);
+  return sent;
+}
+
+template <typename Attempt>
+auto RingPipe::ReceiveBy(Attempt attempt) -> decltype(attempt()) {
   if (state_->closed.load(std::memory_order_acquire)) return EndStatus();  // Pairs with `Close`.
-  if (ABSL_PREDICT_TRUE(state_->receiver.HasRecord())) return state_->receiver.TryReceive(buffer, descriptors);
-  if (++state_->polls % kPollsPerPump == 0) state_->parts.link->Pump();
-  const bool ended = HasEnded();
-  // What was committed before the end is visible by now: data first.
-  absl::StatusOr<std::optional<size_t>> received = state_->receiver.TryReceive(buffer, descriptors);
-  if (ended && received.ok() && !received->has_value()) return EndStatus();
+  while (true) {
+    const bool at_once = state_->receiver.HasRecord();
+    if (ABSL_PREDICT_FALSE(!at_once) && ++state_->polls % kPollsPerPump == 0) state_->parts.link->Pump();
+    const bool ended = !at_once && HasEnded();
+    // What was committed before the end is visible by now: data first.
+    auto result = attempt();
+    if (ABSL_PREDICT_TRUE(!result.ok() || result->has_value())) return result;
+    if (ended) return EndStatus();
+    if (!MessageCameMeanwhile()) {
+      receive_stats().CountRefusal();
+      return result;
+    }
+  }
+}
+
+bool RingPipe::MessageCameMeanwhile() {
+  if (state_->receive_events == nullptr) return false;
+  state_->parts.link->Pump();
+  state_->receive_events->Quiet();
+  state_->receiver.BeginSleep();
+  return state_->receiver.HasNews() || HasEnded();
+}
+
+absl::StatusOr<std::optional<size_t>> RingPipe::TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) {
+  absl::StatusOr<std::optional<size_t>> received =
+      ReceiveBy([&] { return state_->receiver.TryReceive(buffer, descriptors); });
+  if (ABSL_PREDICT_TRUE(received.ok() && received->has_value())) receive_stats().CountMessage(**received);
   return received;
+}
+
+absl::StatusOr<size_t> RingPipe::TryReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
+                                                 std::vector<Fd>* descriptors) {
+  size_t received = 0;
+  // The first as any message, the others while they are there at once.
+  while (received < messages.size() && (received == 0 || state_->receiver.HasRecord())) {
+    const size_t descriptors_before = descriptors == nullptr ? 0 : descriptors->size();
+    const absl::StatusOr<std::optional<size_t>> bytes =
+        received == 0 ? TryReceive(buffer, descriptors) : state_->receiver.TryReceive(buffer, descriptors);
+    if (!bytes.ok() && received == 0) return bytes.status();
+    if (!bytes.ok() || !bytes->has_value()) break;
+    if (received != 0) receive_stats().CountMessage(**bytes);
+    messages[received++] = {.bytes = buffer.subspan(0, **bytes),
+                            .descriptors = descriptors == nullptr ? 0 : descriptors->size() - descriptors_before};
+    buffer.remove_prefix(**bytes);
+  }
+  return received;
+}
+
+absl::StatusOr<std::optional<Blob>> RingPipe::TryPeek(std::vector<Fd>* descriptors) {
+  return ReceiveBy([&] { return state_->receiver.TryPeek(descriptors); });
+}
+
+absl::Status RingPipe::Release() {
+  if (state_->closed.load(std::memory_order_acquire)) return EndStatus();  // Pairs with `Close`.
+  SLUICE_ASSIGN_OR_RETURN(const size_t bytes, state_->receiver.ReleasePeeked());
+  receive_stats().CountMessage(bytes);
+  return absl::OkStatus();
 }
 
 absl::Status RingPipe::WaitToSend(Deadline deadline) {
@@ -166,20 +288,44 @@ absl::Status RingPipe::WaitToSend(Deadline deadline) {
   sender.Wish(internal::RoomWish::kNone);
   if (state_->send_spinner.Spin(
           wait_mode(), Earlier(deadline, kPatience), [&] { return sender.HasAmpleRoom() || HasEnded(); }, [] {})) {
+    send_stats().CountSpin();
     return absl::OkStatus();
   }
   sender.Wish(internal::RoomWish::kWanted);
   return WaitUntil(
-      link, state_->send_spinner, wait_mode(), deadline, [&] { return sender.HasRoom() || HasEnded(); },
+      link, state_->send_spinner, send_stats(), wait_mode(), deadline, [&] { return sender.HasRoom() || HasEnded(); },
       [&] { sender.Wish(internal::RoomWish::kAsleep); }, [] {});
 }
 
 absl::Status RingPipe::WaitToReceive(Deadline deadline) {
   internal::RingReceiver& receiver = state_->receiver;
+  // In an event loop it stays asleep to the peer, whose doorbell makes the waitable ready.
+  const auto end_sleep = [&] {
+    if (state_->receive_events == nullptr) receiver.EndSleep();
+  };
   return WaitUntil(
-      *state_->parts.link, state_->receive_spinner, wait_mode(), deadline,
-      [&] { return receiver.HasNews() || HasEnded(); }, [&] { receiver.BeginSleep(); }, [&] { receiver.EndSleep(); });
+      *state_->parts.link, state_->receive_spinner, receive_stats(), wait_mode(), deadline,
+      [&] { return receiver.HasNews() || HasEnded(); }, [&] { receiver.BeginSleep(); }, end_sleep);
 }
+
+absl::StatusOr<Waitable> RingPipe::SendWaitable() {
+  SLUICE_ASSIGN_OR_RETURN(const FdView fd, EventsOf(state_->send_events));
+  return Waitable{.fd = fd, .events = POLLIN};
+}
+
+absl::StatusOr<Waitable> RingPipe::ReceiveWaitable() {
+  SLUICE_ASSIGN_OR_RETURN(const FdView fd, EventsOf(state_->receive_events));
+  return Waitable{.fd = fd, .events = POLLIN};
+}
+
+absl::StatusOr<FdView> RingPipe::EventsOf(std::unique_ptr<internal::LinkEvents>& events) {
+  if (events == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(events, internal::LinkEvents::Create(state_->parts.link));
+  }
+  return events->fd();
+}
+
+uint64_t RingPipe::UnreadBytes() const { return state_->sender.UnreadBytes(); }
 
 absl::Status RingPipe::FinishSending() {
   if (HasEnded()) return EndStatus();

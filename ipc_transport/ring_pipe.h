@@ -4,6 +4,7 @@
 #define SLUICE_IPC_TRANSPORT_RING_PIPE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -21,6 +22,7 @@ inline namespace sluice_0 {
 
 namespace internal {
 struct RingParts;
+class LinkEvents;
 }  // namespace internal
 
 struct RingPipeOptions {
@@ -51,10 +53,19 @@ class RingPipe final : public Pipe {
   size_t max_message_bytes() const override;
   size_t max_descriptors() const override;
   absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) override;
+  absl::StatusOr<size_t> TrySendBatch(absl::Span<const Blob> messages) override;
+  absl::StatusOr<std::optional<absl::Span<std::byte>>> TryReserve(size_t bytes) override;
+  absl::StatusOr<bool> TryCommit(size_t bytes, absl::Span<const FdView> descriptors = {}) override;
+  absl::Status FinishSending() override;
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) override;
+  absl::StatusOr<size_t> TryReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
+                                         std::vector<Fd>* descriptors) override;
+  absl::StatusOr<std::optional<Blob>> TryPeek(std::vector<Fd>* descriptors) override;
+  absl::Status Release() override;
   absl::Status WaitToSend(Deadline deadline) override;
   absl::Status WaitToReceive(Deadline deadline) override;
-  absl::Status FinishSending() override;
+  absl::StatusOr<Waitable> SendWaitable() override;
+  absl::StatusOr<Waitable> ReceiveWaitable() override;
   void Close() override;
 
  private:
@@ -64,6 +75,17 @@ class RingPipe final : public Pipe {
 
   absl::Status EndStatus() const;
   bool HasEnded() const;
+  absl::Status CheckSending() const;
+  // `attempt()`, again while room comes for what was refused (false, 0 or nullopt).
+  template <typename Attempt>
+  auto SendBy(Attempt attempt) -> decltype(attempt());
+  bool RoomCameMeanwhile();
+  // `attempt()`, again while messages come after it found none (nullopt).
+  template <typename Attempt>
+  auto ReceiveBy(Attempt attempt) -> decltype(attempt());
+  bool MessageCameMeanwhile();
+  absl::StatusOr<FdView> EventsOf(std::unique_ptr<internal::LinkEvents>& events);
+  uint64_t UnreadBytes() const override;
 
   const std::unique_ptr<State> state_;
 };

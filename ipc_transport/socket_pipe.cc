@@ -3,17 +3,15 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <iterator>
 #include <string>
 #include <type_traits>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -90,8 +88,6 @@ absl::StatusOr<bool> SendLastFrame(FdView socket, FrameType type) {
   return internal::SendPacket(socket, absl::MakeConstSpan(&frame, 1), {});
 }
 
-absl::Status Goodbye() { return WithReason(absl::UnavailableError("the peer has closed the pipe"), Reason::kGoodbye); }
-
 absl::Status Gone() {
   return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
 }
@@ -137,18 +133,12 @@ absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, co
 }
 
 SocketPipe::SocketPipe(Fd socket, size_t max_message_bytes)
-    : socket_(std::move(socket)), max_message_bytes_(max_message_bytes), overflow_(max_message_bytes) {}
+    : BufferedPipe(max_message_bytes, internal::kMaxDescriptors), socket_(std::move(socket)) {}
 
 SocketPipe::~SocketPipe() { Close(); }
 
-size_t SocketPipe::max_descriptors() const { return internal::kMaxDescriptors; }
-
-absl::StatusOr<bool> SocketPipe::TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
-  size_t bytes = 0;
-  for (const Blob& part : parts) bytes += part.size();
-  SLUICE_RETURN_IF_ERROR(internal::CheckMessageLimits(bytes, max_message_bytes_, descriptors.size()));
-  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
-  if (finished_) return absl::FailedPreconditionError("this side has finished sending");
+absl::StatusOr<bool> SocketPipe::SendMessage(absl::Span<const Blob> parts, size_t bytes,
+                                             absl::Span<const FdView> descriptors) {
   const FrameHeader header = {.descriptors = static_cast<uint8_t>(descriptors.size()),
                               .bytes = static_cast<uint32_t>(bytes)};
   absl::InlinedVector<Blob, 8> frame = {BytesOf(header)};
@@ -159,95 +149,74 @@ absl::StatusOr<bool> SocketPipe::TrySendParts(absl::Span<const Blob> parts, absl
   return sent;
 }
 
-absl::StatusOr<std::optional<size_t>> SocketPipe::TryReceive(absl::Span<std::byte> buffer,
-                                                             std::vector<Fd>* descriptors) {
-  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
-  if (pending_.has_value()) return DeliverPending(buffer, descriptors);
-  if (!receive_end_.ok()) return receive_end_;
-
+absl::StatusOr<std::optional<size_t>> SocketPipe::ReceiveMessage(absl::Span<std::byte> buffer,
+                                                                 absl::Span<std::byte> overflow,
+                                                                 std::vector<Fd>* descriptors) {
   FrameHeader header;
-  const size_t direct = std::min(buffer.size(), max_message_bytes_);
   std::array<iovec, 3> into = {{{.iov_base = &header, .iov_len = sizeof(header)},
-                                {.iov_base = buffer.data(), .iov_len = direct},
-                                {.iov_base = overflow_.data(), .iov_len = overflow_.size() - direct}}};
-  std::vector<Fd> received;
-  const absl::StatusOr<ReceivedPacket> packet = internal::ReceivePacket(socket_, absl::MakeSpan(into), &received);
-  if (!packet.ok()) return EndReceiving(packet.status());
+                                {.iov_base = buffer.data(), .iov_len = buffer.size()},
+                                {.iov_base = overflow.data(), .iov_len = overflow.size()}}};
+  const absl::StatusOr<ReceivedPacket> packet = internal::ReceivePacket(socket_, absl::MakeSpan(into), descriptors);
+  if (!packet.ok()) return End(packet.status());
   if (packet->kind == ReceivedPacket::Kind::kNone) return std::nullopt;
-  if (packet->kind == ReceivedPacket::Kind::kEnd) return EndReceiving(Gone());
-  const absl::Status valid = Validate(header, packet->bytes, received.size());
-  if (!valid.ok()) return EndReceiving(valid);
-  if (header.type == FrameType::kFinish) return EndReceiving(absl::OutOfRangeError("the peer has finished sending"));
-  if (header.type == FrameType::kGoodbye) return EndReceiving(Goodbye());
-  if (header.bytes > direct) {
-    Pending& pending = pending_.emplace();
-    pending.bytes.assign(buffer.begin(), buffer.begin() + direct);
-    pending.bytes.insert(pending.bytes.end(), overflow_.begin(), overflow_.begin() + (header.bytes - direct));
-    pending.descriptors = std::move(received);
-    return DeliverPending(buffer, descriptors);
-  }
-  if (descriptors != nullptr) std::move(received.begin(), received.end(), std::back_inserter(*descriptors));
+  if (packet->kind == ReceivedPacket::Kind::kEnd) return End(Gone());
+  const absl::Status valid = Validate(header, packet->bytes, descriptors->size());
+  if (!valid.ok()) return End(valid);
+  if (header.type == FrameType::kFinish) return End(internal::PeerFinished());
+  if (header.type == FrameType::kGoodbye) return End(internal::PeerClosed());
   return header.bytes;
 }
 
-absl::StatusOr<std::optional<size_t>> SocketPipe::DeliverPending(absl::Span<std::byte> buffer,
-                                                                 std::vector<Fd>* descriptors) {
-  const size_t bytes = pending_->bytes.size();
-  if (bytes > buffer.size()) return internal::BufferTooSmall(bytes, buffer.size());
-  std::memcpy(buffer.data(), pending_->bytes.data(), bytes);
-  if (descriptors != nullptr) {
-    std::move(pending_->descriptors.begin(), pending_->descriptors.end(), std::back_inserter(*descriptors));
-  }
-  pending_.reset();
-  return bytes;
-}
-
-absl::Status SocketPipe::EndReceiving(absl::Status status) {
-  receive_end_ = std::move(status);
+absl::Status SocketPipe::End(absl::Status status) {
   // All but the orderly end of one direction ends both.
-  if (!absl::IsOutOfRange(receive_end_)) os::Shutdown(socket_.get(), SHUT_RDWR);
-  return receive_end_;
+  if (!absl::IsOutOfRange(status)) os::Shutdown(socket_.get(), SHUT_RDWR);
+  return status;
 }
 
-absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, Deadline deadline) {
+absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, internal::DirectionStats& stats,
+                                 Deadline deadline) {
   pollfd poll = {.fd = socket_.get(), .events = event, .revents = 0};
   const auto is_ready = [&] {
     const timespec now = {};
     return os::Poll(&poll, 1, &now) != 0;
   };
-  if (!spinner.Spin(wait_mode(), deadline, is_ready, [] {})) {
+  if (spinner.Spin(wait_mode(), deadline, is_ready, [] {})) {
+    stats.CountSpin();
+  } else {
+    stats.CountSleep();
     timespec storage;
     os::Poll(&poll, 1, deadline.ToPollTimeout(&storage));
   }
   // An error or hang-up is worth an attempt too: it reports the end. So is an interrupted wait.
-  if (poll.revents != 0 || closed_.load(std::memory_order_acquire) || !deadline.HasPassed()) return absl::OkStatus();
-  return absl::DeadlineExceededError("nothing came from the peer in time");
+  if (poll.revents != 0 || is_closed() || !deadline.HasPassed()) return absl::OkStatus();
+  return internal::NothingCame();
 }
 
 absl::Status SocketPipe::WaitToSend(Deadline deadline) {
-  if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, deadline);
-  const absl::Status status = WaitFor(/*event=*/0, send_spinner_, Earlier(deadline, internal::kInFlightTick));
+  if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, send_stats(), deadline);
+  const absl::Status status =
+      WaitFor(/*event=*/0, send_spinner_, send_stats(), Earlier(deadline, internal::kInFlightTick));
   return deadline.HasPassed() ? status : absl::OkStatus();
 }
 
 absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
-  if (pending_.has_value() || !receive_end_.ok()) return absl::OkStatus();
-  return WaitFor(POLLIN, receive_spinner_, deadline);
+  if (has_pending()) return absl::OkStatus();
+  return WaitFor(POLLIN, receive_spinner_, receive_stats(), deadline);
 }
 
-absl::Status SocketPipe::FinishSending() {
-  if (closed_.load(std::memory_order_acquire)) return absl::CancelledError("the pipe was closed on this side");
-  if (finished_) return absl::OkStatus();
+absl::StatusOr<Waitable> SocketPipe::SendWaitable() { return Waitable{.fd = socket_, .events = POLLOUT}; }
+
+absl::StatusOr<Waitable> SocketPipe::ReceiveWaitable() { return Waitable{.fd = socket_, .events = POLLIN}; }
+
+absl::Status SocketPipe::SendFinish() {
   const absl::StatusOr<bool> sent = SendLastFrame(socket_, FrameType::kFinish);
   if (absl::IsUnavailable(sent.status())) return Gone();
   if (!sent.ok()) return sent.status();
   if (!*sent) return absl::ResourceExhaustedError("no room in the socket to finish; raise net.core.wmem_max");
-  finished_ = true;
   return absl::OkStatus();
 }
 
-void SocketPipe::Close() {
-  if (closed_.exchange(true, std::memory_order_acq_rel)) return;
+void SocketPipe::Shut() {
   SendLastFrame(socket_, FrameType::kGoodbye).IgnoreError();  // No room: the end of the socket tells.
   os::Shutdown(socket_.get(), SHUT_RDWR);
 }

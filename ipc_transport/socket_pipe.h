@@ -3,7 +3,6 @@
 #ifndef SLUICE_IPC_TRANSPORT_SOCKET_PIPE_H_
 #define SLUICE_IPC_TRANSPORT_SOCKET_PIPE_H_
 
-#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -14,6 +13,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "ipc_transport/buffered_pipe.h"
+#include "ipc_transport/internal/direction_stats.h"
 #include "ipc_transport/internal/spinner.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
@@ -29,7 +30,7 @@ struct SocketPipeOptions {
 
 // As `Pipe`. Descriptors: 16 a message. The peer's end is known by its socket alone: where a forked child keeps a copy
 // of it, the peer's death is not seen.
-class SocketPipe final : public Pipe {
+class SocketPipe final : public BufferedPipe {
  public:
   // A connected pair, one end for each of two threads or processes.
   static absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> CreatePair(
@@ -52,43 +53,32 @@ class SocketPipe final : public Pipe {
 
   ~SocketPipe() override;
 
-  size_t max_message_bytes() const override { return max_message_bytes_; }
-  size_t max_descriptors() const override;
-  absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) override;
-  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors) override;
   absl::Status WaitToSend(Deadline deadline) override;
   absl::Status WaitToReceive(Deadline deadline) override;
-  absl::Status FinishSending() override;
-  void Close() override;
+  absl::StatusOr<Waitable> SendWaitable() override;
+  absl::StatusOr<Waitable> ReceiveWaitable() override;
 
  private:
-  // A message that was larger than the user's buffer, kept for the next call.
-  struct Pending {
-    std::vector<std::byte> bytes;
-    std::vector<Fd> descriptors;
-  };
-
   SocketPipe(Fd socket, size_t max_message_bytes);
 
-  absl::StatusOr<std::optional<size_t>> DeliverPending(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
+  absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t bytes,
+                                   absl::Span<const FdView> descriptors) override;
+  absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
+                                                       std::vector<Fd>* descriptors) override;
+  absl::Status SendFinish() override;
+  void Shut() override;
+
   // Nothing more can be received, because of `status`, which it returns.
-  absl::Status EndReceiving(absl::Status status);
-  absl::Status WaitFor(short event, internal::Spinner& spinner, Deadline deadline);
+  absl::Status End(absl::Status status);
+  absl::Status WaitFor(short event, internal::Spinner& spinner, internal::DirectionStats& stats, Deadline deadline);
 
   const Fd socket_;
-  const size_t max_message_bytes_;
-  // Set by `Close`, which any thread may call: exchange there, acquire in the other calls.
-  std::atomic<bool> closed_{false};
 
   // The sending thread's.
-  bool finished_ = false;
   bool refused_descriptors_ = false;  // What was last refused had some.
   internal::Spinner send_spinner_;
 
   // The receiving thread's.
-  std::vector<std::byte> overflow_;  // Takes what a user's buffer has no room for.
-  std::optional<Pending> pending_;
-  absl::Status receive_end_;  // Why nothing more can be received.
   internal::Spinner receive_spinner_;
 };
 

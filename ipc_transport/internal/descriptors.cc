@@ -107,20 +107,6 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   return ReceivedPacket{.kind = ReceivedPacket::Kind::kPacket, .bytes = static_cast<size_t>(bytes)};
 }
 
-absl::Status MessageTooLarge(size_t bytes, size_t max_bytes, size_t descriptors) {
-  if (bytes > max_bytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a message of ", bytes, " bytes exceeds the pipe's limit of ", max_bytes, " bytes"));
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat("a message with ", descriptors, " descriptors exceeds the limit of ", kMaxDescriptors));
-}
-
-absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes) {
-  return absl::InvalidArgumentError(absl::StrCat("the next message has ", message_bytes, " bytes, the buffer only ",
-                                                 buffer_bytes, "; give a larger one"));
-}
-
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <vector>
 
-#include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -47,16 +46,6 @@ struct ReceivedPacket {
 // DATA_LOSS: it was longer than `parts`. RESOURCE_EXHAUSTED: this process had no room for all descriptors; all of them
 // are closed.
 absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors);
-
-// INVALID_ARGUMENT, with both figures, when a message exceeds a pipe's limits.
-absl::Status MessageTooLarge(size_t bytes, size_t max_bytes, size_t descriptors);
-inline absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t descriptors) {
-  if (ABSL_PREDICT_TRUE(bytes <= max_bytes && descriptors <= kMaxDescriptors)) return absl::OkStatus();
-  return MessageTooLarge(bytes, max_bytes, descriptors);
-}
-
-// INVALID_ARGUMENT: the next message does not fit into the user's buffer.
-absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes);
 
 }  // namespace internal
 }  // namespace sluice_0

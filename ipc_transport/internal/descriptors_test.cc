@@ -285,16 +285,5 @@ TEST_F(DescriptorsTest, TooManyInFlightIsNoRoom) {
   EXPECT_EQ(child.Hear(), "sent");
 }
 
-TEST(MessageLimitsTest, SayBothFigures) {
-  using ::ipc::internal::CheckMessageLimits;
-  EXPECT_OK(CheckMessageLimits(100, 100, 16));
-  EXPECT_THAT(CheckMessageLimits(101, 100, 0),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("101"), HasSubstr("100"))));
-  EXPECT_THAT(CheckMessageLimits(0, 100, 17),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("17"), HasSubstr("16"))));
-  EXPECT_THAT(::ipc::internal::BufferTooSmall(101, 100),
-              StatusIs(absl::StatusCode::kInvalidArgument, AllOf(HasSubstr("101"), HasSubstr("100"))));
-}
-
 }  // namespace
 }  // namespace ipc::testing

@@ -210,9 +210,20 @@ void Link::EndLocked(const absl::Status& status) {
   Advance();
 }
 
+void Link::AddListener(FdView event) {
+  MutexLock lock(mutex_);
+  listeners_.push_back(event);
+}
+
+void Link::RemoveListener(FdView event) {
+  MutexLock lock(mutex_);
+  std::erase_if(listeners_, [&](FdView listener) { return listener.get() == event.get(); });
+}
+
 void Link::Advance() {
   generation_.fetch_add(1, std::memory_order_release);  // Pairs with `Ticket`.
   advanced_.NotifyAll();
+  for (const FdView listener : listeners_) os::EventFdWrite(listener.get(), 1);
   // Another thread has read what would have ended the ppoll.
   if (polling_) os::EventFdWrite(interrupt_.get(), 1);
 }

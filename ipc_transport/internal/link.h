@@ -68,7 +68,12 @@ class Link {
   // Makes every `Wait` on this side return. Never waits.
   void Interrupt();
 
+  // Adds 1 to `event`, an eventfd, whenever something came in or the link ended, until it is removed.
+  void AddListener(FdView event);
+  void RemoveListener(FdView event);
+
   FdView socket() const { return socket_; }
+  FdView peer_fd() const { return peer_.fd(); }
 
  private:
   struct DescriptorBatch {
@@ -103,6 +108,7 @@ class Link {
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<DescriptorBatch> batches_ ABSL_GUARDED_BY(mutex_);  // They wait for the records that announce them.
   size_t waiting_descriptors_ ABSL_GUARDED_BY(mutex_) = 0;       // In all of them.
+  std::vector<FdView> listeners_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace internal

@@ -3,30 +3,15 @@
 #include <cstring>
 #include <iterator>
 
+#include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/message_checks.h"
+#include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
-namespace {
-
-// A commit word that has been checked against the ring.
-struct Record {
-  size_t payload_bytes;
-  size_t descriptors;
-};
-
-// The one step that a commit word of the peer goes through before it is used.
-std::optional<Record> Validate(CommitWord word, size_t max_payload, size_t bytes_to_end) {
-  if (word.reserved != 0 || word.kind != RecordKind::kData) return std::nullopt;
-  if (word.bytes > max_payload || word.descriptors > kMaxDescriptors) return std::nullopt;
-  if (RecordBytes(word.bytes) > bytes_to_end) return std::nullopt;
-  return Record{.payload_bytes = word.bytes, .descriptors = word.descriptors};
-}
-
-}  // namespace
-
 RingReceiver::RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t channel)
     : own_(own),
       peer_(peer),
@@ -36,54 +21,89 @@ RingReceiver::RingReceiver(OwnLane own, PeerLane peer, Link& link, uint32_t chan
 
 absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::byte> buffer,
                                                                std::vector<Fd>* descriptors) {
-  if (!broken_.ok()) return broken_;
-  uint64_t bits = Poll(std::memory_order_acquire);  // Pairs with the commit in RingSender::TrySend.
-  if (bits == 0) return Empty();
+  const std::optional<Record> record = NextRecord();
+  if (ABSL_PREDICT_FALSE(!record.has_value())) {
+    SLUICE_RETURN_IF_ERROR(WhyNoRecord());
+    return std::nullopt;
+  }
+  if (record->bytes > buffer.size()) return BufferTooSmall(record->bytes, buffer.size());
+  if (ABSL_PREDICT_FALSE(record->descriptors != 0)) SLUICE_RETURN_IF_ERROR(TakeDescriptors(*record, descriptors));
+  if (record->bytes != 0) std::memcpy(buffer.data(), record->payload, record->bytes);
+  Advance(RecordBytes(record->bytes));
+  return record->bytes;
+}
+
+absl::StatusOr<std::optional<absl::Span<const std::byte>>> RingReceiver::TryPeek(std::vector<Fd>* descriptors) {
+  if (peeked_position_ != position_) {
+    const std::optional<Record> record = NextRecord();
+    if (!record.has_value()) {
+      SLUICE_RETURN_IF_ERROR(WhyNoRecord());
+      return std::nullopt;
+    }
+    if (record->descriptors != 0) SLUICE_RETURN_IF_ERROR(TakeDescriptors(*record, descriptors));
+    peeked_position_ = position_;
+    peeked_bytes_ = record->bytes;
+  }
+  return peer_.ring.subspan((position_ & (peer_.ring.size() - 1)) + kCommitBytes, peeked_bytes_);
+}
+
+absl::StatusOr<size_t> RingReceiver::ReleasePeeked() {
+  if (peeked_position_ != position_) return NothingPeeked();
+  Advance(RecordBytes(peeked_bytes_));
+  return peeked_bytes_;
+}
+
+std::optional<RingReceiver::Record> RingReceiver::NextRecord() {
+  if (ABSL_PREDICT_FALSE(!broken_.ok())) return std::nullopt;
+  uint64_t bits = Poll(std::memory_order_acquire);  // Pairs with the commit in RingSender::Publish.
   size_t offset = position_ & (peer_.ring.size() - 1);
   if (bits == Encode({.kind = RecordKind::kSkip}) && offset != 0) {
-    Release(peer_.ring.size() - offset);
+    Advance(peer_.ring.size() - offset);
     offset = 0;
-    bits = Poll(std::memory_order_acquire);  // As above: the skip came before it.
-    if (bits == 0) return Empty();
+    bits = Poll(std::memory_order_acquire);  // As above.
   }
-  const std::optional<Record> record = Validate(DecodeCommitWord(bits), max_payload_, peer_.ring.size() - offset);
-  if (!record.has_value()) return Broken(bits);
-  if (record->payload_bytes > buffer.size()) return BufferTooSmall(record->payload_bytes, buffer.size());
-  if (record->descriptors != 0) {
-    absl::StatusOr<std::vector<Fd>> taken = link_.TakeDescriptors(channel_, position_, record->descriptors);
-    if (!taken.ok()) return broken_ = taken.status();
-    if (descriptors != nullptr) {
-      descriptors->insert(descriptors->end(), std::make_move_iterator(taken->begin()),
-                          std::make_move_iterator(taken->end()));
-    }
+  if (bits == 0) return std::nullopt;
+  // The one step that a commit word of the peer goes through before it is used.
+  const CommitWord word = DecodeCommitWord(bits);
+  if (word.reserved != 0 || word.kind != RecordKind::kData || word.bytes > max_payload_ ||
+      word.descriptors > kMaxDescriptors || RecordBytes(word.bytes) > peer_.ring.size() - offset) {
+    Break(bits);
+    return std::nullopt;
   }
-  if (record->payload_bytes != 0) {
-    std::memcpy(buffer.data(), peer_.ring.data() + offset + kCommitBytes, record->payload_bytes);
-  }
-  Release(RecordBytes(record->payload_bytes));
-  return record->payload_bytes;
+  return Record{
+      .payload = peer_.ring.data() + offset + kCommitBytes, .bytes = word.bytes, .descriptors = word.descriptors};
 }
 
-absl::StatusOr<std::optional<size_t>> RingReceiver::Empty() {
+absl::Status RingReceiver::WhyNoRecord() {
+  if (!broken_.ok()) return broken_;
   if (published_ != position_) PublishPosition();
   // Pairs with RingSender::Finish. Nothing is committed beyond it.
-  if (peer_.control.finish_position.load(std::memory_order_acquire) == position_) {
-    return absl::OutOfRangeError("the peer has finished sending");
+  if (peer_.control.finish_position.load(std::memory_order_acquire) == position_) return PeerFinished();
+  return absl::OkStatus();
+}
+
+absl::Status RingReceiver::TakeDescriptors(const Record& record, std::vector<Fd>* descriptors) {
+  if (peeked_position_ == position_) return absl::OkStatus();
+  absl::StatusOr<std::vector<Fd>> taken = link_.TakeDescriptors(channel_, position_, record.descriptors);
+  if (!taken.ok()) return broken_ = taken.status();
+  if (descriptors != nullptr) {
+    descriptors->insert(descriptors->end(), std::make_move_iterator(taken->begin()),
+                        std::make_move_iterator(taken->end()));
   }
-  return std::nullopt;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<size_t>> RingReceiver::Broken(uint64_t bits) {
+void RingReceiver::Break(uint64_t bits) {
   const CommitWord word = DecodeCommitWord(bits);
-  return broken_ = absl::DataLossError(absl::StrCat("the peer wrote a record that cannot be: ", word.bytes,
-                                                    " bytes, kind ", static_cast<int>(word.kind), ", ",
-                                                    static_cast<int>(word.descriptors), " descriptors, at position ",
-                                                    position_, " of a ring of ", peer_.ring.size(), " bytes"));
+  broken_ = absl::DataLossError(absl::StrCat("the peer wrote a record that cannot be: ", word.bytes, " bytes, kind ",
+                                             static_cast<int>(word.kind), ", ", static_cast<int>(word.descriptors),
+                                             " descriptors, at position ", position_, " of a ring of ",
+                                             peer_.ring.size(), " bytes"));
 }
 
-void RingReceiver::Release(size_t bytes) {
+void RingReceiver::Advance(size_t bytes) {
   position_ += bytes;
-  const uint32_t wish = peer_.control.room_wish.load(std::memory_order_relaxed);  // A hint: Empty() looks again.
+  const uint32_t wish = peer_.control.room_wish.load(std::memory_order_relaxed);  // A hint: WhyNoRecord looks again.
   if ((wish & kRoomWantedBit) != 0 || position_ - published_ >= peer_.ring.size() / 4) PublishPosition();
 }
 
@@ -98,7 +118,7 @@ void RingReceiver::PublishPosition() {
 }
 
 bool RingReceiver::HasNews() const {
-  // Ordered after BeginSleep's store; pairs with the commit in RingSender::TrySend.
+  // Ordered after BeginSleep's store; pairs with the commit in RingSender::Publish.
   return Poll(std::memory_order_seq_cst) != 0 || PeerHasClosed() ||
          peer_.control.finish_position.load(std::memory_order_acquire) == position_;  // Pairs with RingSender::Finish.
 }
@@ -106,7 +126,7 @@ bool RingReceiver::HasNews() const {
 void RingReceiver::BeginSleep() {
   const uint32_t sleep = own_.control.receive_sleep.load(std::memory_order_relaxed);  // Only this thread stores it.
   // Ordered before the look at the ring; pairs with RingSender::WakeReceiver.
-  own_.control.receive_sleep.store(sleep + 1, std::memory_order_seq_cst);
+  own_.control.receive_sleep.store(sleep + 1 + (sleep & 1), std::memory_order_seq_cst);
 }
 
 void RingReceiver::EndSleep() {

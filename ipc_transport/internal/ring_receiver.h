@@ -29,15 +29,20 @@ class RingReceiver {
   // As `Pipe::TryReceive`, without the end of the link. After DATA_LOSS it returns that for ever.
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
 
+  // As `Pipe::TryPeek` and `Pipe::Release`, in the same way.
+  absl::StatusOr<std::optional<absl::Span<const std::byte>>> TryPeek(std::vector<Fd>* descriptors);
+  absl::StatusOr<size_t> ReleasePeeked();
+
   // Whether a record can be seen.
   bool HasRecord() const {
-    return Poll(std::memory_order_acquire) != 0;  // Pairs with the commit in RingSender::TrySend.
+    return Poll(std::memory_order_acquire) != 0;  // Pairs with the commit in RingSender::Publish.
   }
 
   // Whether a record, the peer's finish or its close can be seen.
   bool HasNews() const;
 
-  // Around a sleep: `BeginSleep`, then `HasNews` once more, then sleep, then `EndSleep`.
+  // Around a sleep: `BeginSleep`, then `HasNews` once more, then sleep, then `EndSleep`. Each `BeginSleep` is one more
+  // sleep, which the peer ends by one doorbell.
   void BeginSleep();
   void EndSleep();
 
@@ -47,15 +52,25 @@ class RingReceiver {
   }
 
  private:
-  absl::StatusOr<std::optional<size_t>> Empty();
-  absl::StatusOr<std::optional<size_t>> Broken(uint64_t bits);
+  // A commit word that has been checked against the ring.
+  struct Record {
+    const std::byte* payload;
+    size_t bytes;
+    size_t descriptors;
+  };
+
+  // The next record; nullopt: there is none, or none that can be. Then `WhyNoRecord` tells the end, or OK for none yet.
+  std::optional<Record> NextRecord();
+  absl::Status WhyNoRecord();
+  absl::Status TakeDescriptors(const Record& record, std::vector<Fd>* descriptors);
+  void Break(uint64_t bits);
   // The commit word at `position_`. The line behind it is on its way by the time that the word is seen.
   uint64_t Poll(std::memory_order order) const {
     const std::byte* const word = peer_.ring.data() + (position_ & (peer_.ring.size() - 1));
     __builtin_prefetch(word + kRecordAlignment);
     return reinterpret_cast<const std::atomic<uint64_t>*>(word)->load(order);
   }
-  void Release(size_t bytes);
+  void Advance(size_t bytes);
   // Lets the peer's sender have what was read, and wakes it if it waits.
   void PublishPosition();
 
@@ -67,7 +82,10 @@ class RingReceiver {
 
   uint64_t position_ = 0;   // Where the next record is.
   uint64_t published_ = 0;  // What the peer knows of `position_`.
-  uint32_t rung_for_ = 0;   // The sender's last wish for room that was answered by a doorbell.
+  // The record that was peeked at, if it is still the next: where it is, and its payload. Its descriptors are taken.
+  uint64_t peeked_position_ = ~uint64_t{0};
+  size_t peeked_bytes_ = 0;
+  uint32_t rung_for_ = 0;  // The sender's last wish for room that was answered by a doorbell.
   absl::Status broken_;
 };
 

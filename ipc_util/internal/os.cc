@@ -135,6 +135,12 @@ SLUICE_OS_DEFINITION int PidFdOpen(pid_t pid, unsigned flags) {
   return Call("PidFdOpen", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); });
 }
 
+SLUICE_OS_DEFINITION int EpollCreate(int flags) {
+  return Call("EpollCreate", [&] { return ::epoll_create1(flags); });
+}
+SLUICE_OS_DEFINITION int EpollCtl(int fd, int operation, int target, epoll_event* event) {
+  return Call("EpollCtl", [&] { return ::epoll_ctl(fd, operation, target, event); });
+}
 SLUICE_OS_DEFINITION int EventFd(unsigned initial, int flags) {
   return Call("EventFd", [&] { return ::eventfd(initial, flags); });
 }

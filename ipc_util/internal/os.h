@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -53,6 +54,8 @@ ssize_t SendMsg(int fd, const msghdr* message, int flags);
 ssize_t RecvMsg(int fd, msghdr* message, int flags);
 int Poll(pollfd* fds, nfds_t count, const timespec* timeout);
 int PidFdOpen(pid_t pid, unsigned flags);
+int EpollCreate(int flags);
+int EpollCtl(int fd, int operation, int target, epoll_event* event);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);

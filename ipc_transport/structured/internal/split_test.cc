@@ -11,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/buffered_pipe.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/internal/joiner.h"
 #include "ipc_transport/structured/internal/record.h"
@@ -27,37 +28,37 @@ using testing::IsOkAndHolds;
 using testing::StatusIs;
 
 // Keeps what is sent; nothing comes.
-class KeepingPipe final : public Pipe {
+class KeepingPipe final : public BufferedPipe {
  public:
   struct Sent {
     std::vector<std::byte> bytes;
     size_t descriptors;
   };
 
-  KeepingPipe(size_t max_message_bytes, size_t room) : max_message_bytes_(max_message_bytes), room_(room) {}
+  KeepingPipe(size_t max_message_bytes, size_t room)
+      : BufferedPipe(max_message_bytes, /*max_descriptors=*/16), room_(room) {}
 
   const std::vector<Sent>& sent() const { return sent_; }
 
-  size_t max_message_bytes() const override { return max_message_bytes_; }
-  size_t max_descriptors() const override { return 16; }
-  absl::StatusOr<bool> TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) override {
+  absl::Status WaitToSend(Deadline) override { return absl::DeadlineExceededError("full"); }
+  absl::Status WaitToReceive(Deadline) override { return absl::DeadlineExceededError("empty"); }
+
+ private:
+  absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t,
+                                   absl::Span<const FdView> descriptors) override {
     if (sent_.size() == room_) return false;
     Sent sent = {.bytes = {}, .descriptors = descriptors.size()};
     for (const Blob& part : parts) sent.bytes.insert(sent.bytes.end(), part.begin(), part.end());
-    EXPECT_LE(sent.bytes.size(), max_message_bytes_);
     sent_.push_back(std::move(sent));
     return true;
   }
-  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte>, std::vector<Fd>*) override {
+  absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte>, absl::Span<std::byte>,
+                                                       std::vector<Fd>*) override {
     return std::nullopt;
   }
-  absl::Status WaitToSend(Deadline) override { return absl::DeadlineExceededError("full"); }
-  absl::Status WaitToReceive(Deadline) override { return absl::DeadlineExceededError("empty"); }
-  absl::Status FinishSending() override { return absl::OkStatus(); }
-  void Close() override {}
+  absl::Status SendFinish() override { return absl::OkStatus(); }
+  void Shut() override {}
 
- private:
-  const size_t max_message_bytes_;
   const size_t room_;
   std::vector<Sent> sent_;
 };
