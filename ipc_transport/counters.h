@@ -27,7 +27,8 @@ struct DirectionCounters {
 struct PipeCounters {
   DirectionCounters sent;
   DirectionCounters received;
-  // Bytes sent from here that the peer has not taken yet, the pipe's own included; 0 where the kind cannot tell.
+  // Bytes sent from here, the pipe's own included, that the peer has not taken yet as far as it has told; 0 where the
+  // kind cannot tell. A ring's reader tells every quarter ring, and when it finds nothing.
   uint64_t unread_bytes = 0;
 };
 

@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
@@ -27,9 +28,16 @@ struct PipeKindUnderTest {
   absl::StatusOr<PipePair> (*create_pair)();
   // One end over a connected SEQPACKET socket; the other process does the same.
   absl::StatusOr<std::unique_ptr<Pipe>> (*from_socket)(Fd socket);
+  // Places in `from_socket` where the peer is killed (ipc_util/internal/os.h): all of them.
+  std::vector<const char*> points = {};
+  // Whether an event loop can watch it.
+  bool has_waitables = true;
 };
 
-class PipeConformance : public ::testing::TestWithParam<PipeKindUnderTest> {};
+class PipeConformance : public ::testing::TestWithParam<PipeKindUnderTest> {
+ protected:
+  PipePair MakePair();
+};
 
 // Tells the role of the killed peer how to make its end; done by the macro below.
 int SetPeerPipe(absl::StatusOr<std::unique_ptr<Pipe>> (*from_socket)(Fd socket));

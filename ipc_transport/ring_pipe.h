@@ -40,6 +40,8 @@ class RingPipe final : public Pipe {
       const RingPipeOptions& options = {});
 
   // Exchanges rings with the peer over a connected SEQPACKET socket, which the pipe keeps; the peer must do the same.
+  // Where it was connected by a path the peer's process is watched too; of a socketpair(2) only the end of the socket
+  // tells, which a copy of the descriptor in another process delays.
   // INVALID_ARGUMENT: no such socket, or bad options. FAILED_PRECONDITION: no common version. DATA_LOSS: the peer
   // speaks something else. DEADLINE_EXCEEDED: the peer did not answer in time.
   static absl::StatusOr<std::unique_ptr<RingPipe>> FromSocket(Fd socket, const RingPipeOptions& options = {},

@@ -88,4 +88,6 @@ TEST(RingPipeTest, RefusesAStreamSocket) {
 }  // namespace sluice_0
 }  // namespace ipc
 
-SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Ring, {.create_pair = &ipc::MakePair, .from_socket = &ipc::MakeFromSocket});
+SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Ring, {.create_pair = &ipc::MakePair,
+                                           .from_socket = &ipc::MakeFromSocket,
+                                           .points = {"ring.hello.sent", "ring.hello.received"}});

@@ -1,6 +1,7 @@
 #include "ipc_transport/internal/ring_handshake.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <type_traits>
@@ -54,6 +55,18 @@ absl::Status Validate(const Hello& hello, size_t bytes, size_t descriptors) {
   return absl::OkStatus();
 }
 
+// The kernel tells who connected or listened, or made a pair of sockets. Who made a pair need not hold an end of it;
+// only a pair has no name at either end.
+bool IsPair(FdView socket) {
+  sockaddr_un address;
+  for (const auto name_of : {&os::GetSockName, &os::GetPeerName}) {
+    socklen_t bytes = sizeof(address);
+    if (name_of(socket.get(), reinterpret_cast<sockaddr*>(&address), &bytes) != 0) continue;
+    if (bytes > sizeof(address.sun_family)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<RingHandshake> RingHandshake::Create(Fd socket, size_t ring_bytes) {
@@ -79,6 +92,7 @@ absl::Status RingHandshake::Send(Deadline deadline) {
   const FdView descriptor = outbox;
   SLUICE_ASSIGN_OR_RETURN(const bool sent, SendPacketBy(socket_, absl::MakeConstSpan(&part, 1),
                                                         absl::MakeConstSpan(&descriptor, 1), deadline));
+  os::Point("ring.hello.sent");
   if (sent) return absl::OkStatus();
   return absl::ResourceExhaustedError(
       "the socket of a ring pipe has no room: give a fresh one without unread data, or raise RLIMIT_NOFILE");
@@ -101,10 +115,14 @@ absl::StatusOr<RingParts> RingHandshake::Receive(Deadline deadline) && {
     timespec storage;
     os::Poll(&poll, 1, deadline.ToPollTimeout(&storage));
   }
+  os::Point("ring.hello.received");
   SLUICE_RETURN_IF_ERROR(Validate(hello, received.bytes, descriptors.size()));
   SLUICE_ASSIGN_OR_RETURN(Region peer, Region::Map(std::move(descriptors[0]), LaneBytes(hello.ring_bytes),
                                                    Access::kReadOnly, Sharing::kOneWriter));
-  SLUICE_ASSIGN_OR_RETURN(PidFd process, PidFd::OfPeer(socket_));
+  PidFd process;
+  if (!IsPair(socket_)) {
+    SLUICE_ASSIGN_OR_RETURN(process, PidFd::OfPeer(socket_));
+  }
   SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link, Link::Create(std::move(socket_), std::move(process)));
   auto outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(outbox_), .peer = std::move(peer)});
   return RingParts{.link = std::move(link),

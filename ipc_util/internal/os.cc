@@ -113,6 +113,12 @@ SLUICE_OS_DEFINITION int Accept(int fd, int flags) {
 SLUICE_OS_DEFINITION int Connect(int fd, const sockaddr* address, socklen_t bytes) {
   return Call("Connect", [&] { return ::connect(fd, address, bytes); });
 }
+SLUICE_OS_DEFINITION int GetPeerName(int fd, sockaddr* address, socklen_t* bytes) {
+  return Call("GetPeerName", [&] { return ::getpeername(fd, address, bytes); });
+}
+SLUICE_OS_DEFINITION int GetSockName(int fd, sockaddr* address, socklen_t* bytes) {
+  return Call("GetSockName", [&] { return ::getsockname(fd, address, bytes); });
+}
 SLUICE_OS_DEFINITION int GetSockOpt(int fd, int level, int name, void* value, socklen_t* bytes) {
   return Call("GetSockOpt", [&] { return ::getsockopt(fd, level, name, value, bytes); });
 }

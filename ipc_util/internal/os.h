@@ -47,6 +47,8 @@ int Bind(int fd, const sockaddr* address, socklen_t bytes);
 int Listen(int fd, int backlog);
 int Accept(int fd, int flags);
 int Connect(int fd, const sockaddr* address, socklen_t bytes);
+int GetPeerName(int fd, sockaddr* address, socklen_t* bytes);
+int GetSockName(int fd, sockaddr* address, socklen_t* bytes);
 int GetSockOpt(int fd, int level, int name, void* value, socklen_t* bytes);
 int SetSockOpt(int fd, int level, int name, const void* value, socklen_t bytes);
 int Shutdown(int fd, int how);
