@@ -37,6 +37,7 @@ namespace {
 
 constexpr size_t kBytes = 64;
 using Message = std::array<std::byte, kBytes>;
+constexpr size_t kBatch = 64;  // Messages.
 
 enum class Kind { kRing, kSocket };
 enum class Cores { kOneEach, kSame };
@@ -149,10 +150,10 @@ void TimeRoundTrips(benchmark::State& state, RoundTrip round_trip) {
 
 // By the clock, not by the processor's time, which google benchmark would take.
 template <typename Send>
-void TimeStream(benchmark::State& state, Send send) {
+void TimeStream(benchmark::State& state, size_t items, Send send) {
   const uint64_t begin = NowNanos();
   for (auto _ : state) send();
-  state.counters["items_per_second"] = 1e9 * state.iterations() / (NowNanos() - begin);
+  state.counters["items_per_second"] = 1e9 * items * state.iterations() / (NowNanos() - begin);
 }
 
 std::unique_ptr<Pipe> MakePipe(Kind kind, Fd socket, WaitMode mode) {
@@ -187,19 +188,41 @@ void PipeRoundTrip(benchmark::State& state, Kind kind, WaitMode mode, Cores core
   Check(pipe->FinishSending());
 }
 
+// The other end of a stream: takes messages in batches until there are no more.
+void ReceiveAll(Fd socket, Kind kind, WaitMode mode) {
+  const std::unique_ptr<Pipe> pipe = MakePipe(kind, std::move(socket), mode);
+  std::vector<std::byte> buffer(pipe->max_message_bytes());
+  std::vector<ReceivedMessage> messages(kBatch);
+  while (true) {
+    const absl::StatusOr<size_t> received =
+        pipe->TryReceiveBatch(absl::MakeSpan(buffer), absl::MakeSpan(messages), nullptr);
+    if (absl::IsOutOfRange(received.status())) return;
+    Check(received.status());
+    if (*received == 0) Check(pipe->WaitToReceive(Deadline::Default()));
+  }
+}
+
 void PipeOneWay(benchmark::State& state, Kind kind, WaitMode mode) {
-  Peer peer(Cores::kOneEach, [&](Fd socket) {
-    const std::unique_ptr<Pipe> pipe = MakePipe(kind, std::move(socket), mode);
-    Message message;
-    while (true) {
-      const absl::StatusOr<size_t> bytes = pipe->Receive(absl::MakeSpan(message));
-      if (absl::IsOutOfRange(bytes.status())) return;
-      Check(bytes.status());
-    }
-  });
+  Peer peer(Cores::kOneEach, [&](Fd socket) { ReceiveAll(std::move(socket), kind, mode); });
   const std::unique_ptr<Pipe> pipe = MakePipe(kind, peer.TakeSocket(), mode);
   const Message message = {};
-  TimeStream(state, [&] { Check(pipe->Send(message)); });
+  TimeStream(state, 1, [&] { Check(pipe->Send(message)); });
+  Check(pipe->FinishSending());
+}
+
+void PipeOneWayBatch(benchmark::State& state, Kind kind, WaitMode mode) {
+  Peer peer(Cores::kOneEach, [&](Fd socket) { ReceiveAll(std::move(socket), kind, mode); });
+  const std::unique_ptr<Pipe> pipe = MakePipe(kind, peer.TakeSocket(), mode);
+  const Message message = {};
+  const std::vector<Blob> batch(kBatch, message);
+  TimeStream(state, kBatch, [&] {
+    for (size_t sent = 0; sent < kBatch;) {
+      const absl::StatusOr<size_t> more = pipe->TrySendBatch(absl::MakeConstSpan(batch).subspan(sent));
+      Check(more.status());
+      if (*more == 0) Check(pipe->WaitToSend(Deadline::Default()));
+      sent += *more;
+    }
+  });
   Check(pipe->FinishSending());
 }
 
@@ -289,7 +312,7 @@ void FloorSpinOneWay(benchmark::State& state) {
   const Message message = {};
   uint64_t sent = 0;
   uint64_t read = 0;
-  TimeStream(state, [&] {
+  TimeStream(state, 1, [&] {
     while (sent - read >= kSlots - 1) {
       internal::CpuRelax();
       read = stream->read.load(std::memory_order_acquire);
@@ -317,6 +340,9 @@ void RegisterAll() {
                     Cores::kSame);
   RegisterBenchmark("BM_FloorOneWay/spin/64", FloorSpinOneWay);
   RegisterBenchmark("BM_PipeOneWay/ring/spin/64", PipeOneWay, Kind::kRing, WaitMode::kSpin);
+  RegisterBenchmark("BM_PipeOneWayBatch/ring/spin/64", PipeOneWayBatch, Kind::kRing, WaitMode::kSpin);
+  RegisterBenchmark("BM_PipeOneWay/socket/adaptive/64", PipeOneWay, Kind::kSocket, WaitMode::kAdaptive);
+  RegisterBenchmark("BM_PipeOneWayBatch/socket/adaptive/64", PipeOneWayBatch, Kind::kSocket, WaitMode::kAdaptive);
 }
 
 }  // namespace
