@@ -1,8 +1,10 @@
 // Every block of C++ of guide.md, compiled and run. What lies between the marks stands there word for word.
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cinttypes>
@@ -10,6 +12,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -34,6 +37,7 @@
 #include "ipc_shm_classic/session.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/pipe.h"
+#include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/socket_listener.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_transport/structured/channel.h"
@@ -95,6 +99,42 @@ absl::StatusOr<ipc::Fd> ReceiveFile(ipc::Channel& channel) {
   path.resize(*bytes);
   if (descriptors.size() != 1) return absl::InvalidArgumentError("a file was to come");
   return std::move(descriptors[0]);  // This process's own: it may read from it, and it closes it.
+}
+// guide]
+
+// [guide
+// Sends all of them, at the price of one wake-up where there is room.
+absl::Status SendAll(ipc::Channel& channel, absl::Span<const ipc::Blob> messages) {
+  while (true) {
+    absl::StatusOr<size_t> sent = channel.TrySendBatch(messages);
+    if (!sent.ok()) return sent.status();
+    messages.remove_prefix(*sent);
+    if (messages.empty()) return absl::OkStatus();
+    if (absl::Status waited = channel.WaitToSend(); !waited.ok()) return waited;
+  }
+}
+
+// Writes a message where the peer will read it.
+absl::StatusOr<bool> TrySendNumbers(ipc::Channel& channel, uint8_t count) {
+  absl::StatusOr<std::optional<absl::Span<std::byte>>> room = channel.TryReserve(count);
+  if (!room.ok()) return room.status();
+  if (!room->has_value()) return false;
+  for (uint8_t i = 0; i < count; ++i) (**room)[i] = std::byte{i};
+  return channel.TryCommit(count);
+}
+
+// Reads a message where the peer wrote it.
+absl::StatusOr<size_t> CountZeros(ipc::Channel& channel) {
+  while (true) {
+    absl::StatusOr<std::optional<ipc::Blob>> message = channel.TryPeek();
+    if (!message.ok()) return message.status();
+    if (message->has_value()) {
+      const size_t zeros = std::count((*message)->begin(), (*message)->end(), std::byte{0});
+      if (absl::Status released = channel.Release(); !released.ok()) return released;
+      return zeros;
+    }
+    if (absl::Status waited = channel.WaitToReceive(); !waited.ok()) return waited;
+  }
 }
 // guide]
 
@@ -161,6 +201,26 @@ absl::StatusOr<size_t> WaitThreeTimes(ipc::Channel& channel, absl::Span<std::byt
   absl::StatusOr<size_t> soon = channel.Receive(buffer, nullptr, absl::Milliseconds(1));
   if (!absl::IsDeadlineExceeded(soon.status())) return soon;
   return channel.Receive(buffer, nullptr, ipc::Deadline::Never());
+}
+// guide]
+
+// [guide
+// Hands each message to `handle` until the peer has finished. poll(2) stands for the event loop.
+absl::Status HandleAll(ipc::Channel& channel, const std::function<void(ipc::Blob)>& handle) {
+  absl::StatusOr<ipc::Waitable> waitable = channel.ReceiveWaitable();
+  if (!waitable.ok()) return waitable.status();
+  pollfd poll_fd = {.fd = waitable->fd.get(), .events = waitable->events, .revents = 0};
+  std::vector<std::byte> buffer(channel.max_message_bytes());
+  while (true) {
+    absl::StatusOr<std::optional<size_t>> bytes = channel.TryReceive(absl::MakeSpan(buffer));
+    if (absl::IsOutOfRange(bytes.status())) return absl::OkStatus();
+    if (!bytes.ok()) return bytes.status();
+    if (bytes->has_value()) {
+      handle(absl::MakeConstSpan(buffer).first(**bytes));
+    } else {
+      poll(&poll_fd, 1, -1);  // Only now: nothing more was there.
+    }
+  }
 }
 // guide]
 
@@ -354,6 +414,30 @@ TEST_F(GuideTest, OneWaitEndsWithTheMessage) {
   sender.join();
 }
 
+TEST_F(GuideTest, MessagesGoInBatchesAndInPlace) {
+  ASSERT_OK_AND_ASSIGN(auto ends, SocketPipe::CreatePair());
+  Channel sender(std::move(ends.first));
+  Channel receiver(std::move(ends.second));
+  const std::byte zeros[3] = {};
+  EXPECT_OK(SendAll(sender, {Blob(zeros), Blob(zeros, 2)}));
+  EXPECT_THAT(TrySendNumbers(sender, 5), IsOkAndHolds(true));
+  for (const size_t count : {3, 2, 1}) EXPECT_THAT(CountZeros(receiver), IsOkAndHolds(count));
+}
+
+TEST_F(GuideTest, AnEventLoopHandlesAll) {
+  ASSERT_OK_AND_ASSIGN(auto ends, RingPipe::CreatePair());
+  Channel sender(std::move(ends.first));
+  Channel receiver(std::move(ends.second));
+  std::thread thread([&] {
+    for (size_t size = 0; size < 100; ++size) EXPECT_OK(sender.Send(std::vector<std::byte>(size)));
+    EXPECT_OK(sender.FinishSending());
+  });
+  size_t next = 0;
+  EXPECT_OK(HandleAll(receiver, [&](Blob message) { EXPECT_EQ(message.size(), next++); }));
+  EXPECT_EQ(next, 100u);
+  thread.join();
+}
+
 TEST_F(GuideTest, ErrorsHaveReasons) {
   EXPECT_EQ(WhatToDo(::Connect(OptionsIn(folder_.path())).status()), "start the server");
   StartHost("greeting_host");
@@ -393,8 +477,12 @@ TEST_F(GuideTest, LogLinesGoToTheSink) {
 }
 
 TEST(GuideTextTest, ShowsWhatIsCompiledHere) {
-  const std::vector<std::string> compiled = Snippets(FileNamedBy("GUIDE_TEST"));
-  ASSERT_THAT(compiled, Not(::testing::IsEmpty()));
+  std::vector<std::string> compiled;
+  for (const char* const source : {"GUIDE_TEST", "OWN_PIPE_HEADER", "OWN_PIPE"}) {
+    const std::vector<std::string> snippets = Snippets(FileNamedBy(source));
+    ASSERT_THAT(snippets, Not(::testing::IsEmpty())) << source;
+    compiled.insert(compiled.end(), snippets.begin(), snippets.end());
+  }
   EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "cpp"), ElementsAreArray(compiled));
 }
 

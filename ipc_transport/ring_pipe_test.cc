@@ -73,6 +73,19 @@ TEST(RingPipeTest, FromSocketWaitsNoLongerThanTheDeadline) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST(RingPipeTest, CountsHowItWaited) {
+  ASSERT_OK_AND_ASSIGN(auto pair, RingPipe::CreatePair());
+  auto& [a, b] = pair;
+  EXPECT_THAT(b->WaitToReceive(Deadline::Passed()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  b->set_wait_mode(WaitMode::kSleep);
+  EXPECT_THAT(b->WaitToReceive(Deadline::Passed()), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(b->counters().received.sleeps, 2u);
+  EXPECT_EQ(b->counters().received.spins, 0u);
+  ASSERT_OK(a->Send({}));
+  EXPECT_OK(b->WaitToReceive(Deadline::Passed()));
+  EXPECT_EQ(b->counters().received.sleeps, 2u) << "what is there needs no wait";
+}
+
 TEST(RingPipeTest, RefusesBadOptions) {
   for (const size_t bytes : {size_t{0}, size_t{2048}, size_t{5000}, size_t{1} << 31}) {
     EXPECT_THAT(RingPipe::CreatePair({.ring_bytes = bytes}), StatusIs(absl::StatusCode::kInvalidArgument));
