@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <cstddef>
@@ -31,6 +32,7 @@ int Madvise(void* address, size_t bytes, int advice);
 int Munlock(const void* address, size_t bytes);
 int Fcntl(int fd, int command, long argument);
 int FcntlLock(int fd, int command, struct flock* lock);
+int Ioctl(int fd, unsigned long request, void* argument);
 int Fstat(int fd, struct stat* out);
 int Stat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);
@@ -53,6 +55,7 @@ ssize_t SendMsg(int fd, const msghdr* message, int flags);
 ssize_t RecvMsg(int fd, msghdr* message, int flags);
 int Poll(pollfd* fds, nfds_t count, const timespec* timeout);
 int PidFdOpen(pid_t pid, unsigned flags);
+int WaitId(idtype_t type, id_t id, siginfo_t* out, int options);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);
