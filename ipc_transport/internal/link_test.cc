@@ -1,6 +1,5 @@
 #include "ipc_transport/internal/link.h"
 
-#include <signal.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -8,15 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <tuple>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
@@ -28,7 +24,6 @@
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
-#include "ipc_util/testing/child.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
@@ -41,18 +36,6 @@ using ::ipc::internal::Link;
 using ::testing::HasSubstr;
 
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
-
-SLUICE_CHILD_ROLE(waits) {
-  HearParent();
-  return 0;
-}
-
-SLUICE_CHILD_ROLE(exits_with_3) { return 3; }
-
-void KillAndLeave(Child& child) {
-  ASSERT_EQ(kill(child.pid(), SIGKILL), 0);
-  child.WaitUntilEnded();
-}
 
 std::shared_ptr<Link> MakeLink(Fd socket, PidFd peer = PidFd()) {
   return Link::Create(std::move(socket), std::move(peer)).value();
@@ -167,90 +150,7 @@ TEST_F(LinkTest, TheEndOfTheSocketIsTheEnd) {
   EXPECT_OK(here_->Wait(here_->Ticket(), Deadline::Never()));
 }
 
-// F20: a copy of its end of the socket lives on in another process.
-TEST_F(LinkTest, TheDeathOfThePeerIsTheEnd) {
-  Child child = Child::Start("waits");
-  auto [here, there] = MakeSocketPair();
-  ASSERT_OK_AND_ASSIGN(PidFd peer, PidFd::Open(child.pid()));
-  const auto link = MakeLink(std::move(here), std::move(peer));
-  link->Pump();
-  EXPECT_FALSE(link->ended());
-  std::thread killer([&] { KillAndLeave(child); });
-  EXPECT_OK(link->Wait(link->Ticket(), TimeLimit()));
-  killer.join();
-  EXPECT_THAT(link->end_status(),
-              StatusIs(absl::StatusCode::kUnavailable,
-                       absl::StrCat("the peer's process ", child.pid(), " was killed by signal ", SIGKILL)));
-  EXPECT_EQ(ReasonOf(link->end_status()), Reason::kKilled);
-}
-
-// A link to a process of its own, which holds the other end of the socket alone.
-class PeerProcessTest : public ::testing::Test {
- protected:
-  void Start(absl::string_view role) {
-    auto [here, there] = MakeSocketPair();
-    child_.emplace(Child::Start(role, {}, {.environment = {}, .inherited = there}));
-    ASSERT_OK_AND_ASSIGN(PidFd peer, PidFd::Open(child_->pid()));
-    link_ = MakeLink(std::move(here), std::move(peer));
-    there_ = std::move(there);
-  }
-
-  std::optional<Child> child_;
-  std::shared_ptr<Link> link_;
-  Fd there_;
-};
-
-TEST_F(PeerProcessTest, AnExitIsToldWithItsCode) {
-  ASSERT_NO_FATAL_FAILURE(Start("exits_with_3"));
-  there_.Close();
-  child_->WaitUntilEnded();
-  link_->Pump();
-  EXPECT_THAT(link_->end_status(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr(" exited with code 3")));
-  EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kExited);
-}
-
-// The end of the socket comes first, that of the process while the link looks for it.
-TEST_F(PeerProcessTest, AnEndThatIsSeenAfterThatOfTheSocketIsToldToo) {
-  ASSERT_NO_FATAL_FAILURE(Start("waits"));
-  there_.Close();
-  KillAndLeave(*child_);
-  const OsTesting os({FailCall("Poll", EINTR)});
-  link_->Pump();
-  EXPECT_EQ(os.interventions(), 1);
-  EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kKilled);
-}
-
-TEST_F(PeerProcessTest, WhereTheKernelTellsNoMoreItIsGone) {
-  ASSERT_NO_FATAL_FAILURE(Start("waits"));
-  there_.Close();
-  KillAndLeave(*child_);
-  const OsTesting os({FailCall("WaitId", ECHILD, {.times = kAlways}), FailCall("Ioctl", ENOTTY, {.times = kAlways})});
-  link_->Pump();
-  EXPECT_THAT(link_->end_status(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr(" has ended")));
-  EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kGone);
-}
-
-// A zombie that its parent leaves alone is not waited for for ever.
-TEST_F(PeerProcessTest, AZombieOfAnotherIsGone) {
-  ASSERT_NO_FATAL_FAILURE(Start("waits"));
-  KillAndLeave(*child_);
-  const OsTesting os({FailCall("WaitId", ECHILD, {.times = kAlways})});
-  EXPECT_OK(link_->Wait(link_->Ticket(), Deadline::Never()));
-  EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kGone);
-}
-
-TEST_F(PeerProcessTest, APeerThatClosesItsSocketAndLivesIsGone) {
-  auto [here, there] = MakeSocketPair();
-  ASSERT_NO_FATAL_FAILURE(Start("waits"));
-  ASSERT_OK_AND_ASSIGN(PidFd peer, PidFd::Open(child_->pid()));
-  const auto link = MakeLink(std::move(here), std::move(peer));
-  there.Close();
-  EXPECT_OK(link->Wait(link->Ticket(), Deadline::Never()));
-  EXPECT_THAT(link->end_status(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("its end of the socket")));
-  EXPECT_EQ(ReasonOf(link->end_status()), Reason::kGone);
-}
-
-// Nor does it wait for the end of this very process, which is the peer of a socket pair it made.
+// A process is its own peer on a socket pair that it made; its end is not waited for.
 TEST_F(LinkTest, ItDoesNotWaitForItsOwnProcess) {
   auto [here, there] = MakeSocketPair();
   ASSERT_OK_AND_ASSIGN(PidFd self, PidFd::OfPeer(here));
