@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <string>
 #include <utility>
@@ -17,7 +18,9 @@
 #include "gtest/gtest.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/pipe.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -38,6 +41,12 @@ absl::StatusOr<bool> Send(FdView socket, size_t bytes, const std::vector<FdView>
   const std::vector<std::byte> packet(bytes);
   const Blob part(packet);
   return ::ipc::internal::SendPacket(socket, absl::MakeConstSpan(&part, 1), descriptors);
+}
+
+absl::StatusOr<bool> SendBy(FdView socket, const std::vector<FdView>& descriptors, Deadline deadline) {
+  const std::byte byte = {};
+  const Blob part(&byte, 1);
+  return ::ipc::internal::SendPacketBy(socket, absl::MakeConstSpan(&part, 1), descriptors, deadline);
 }
 
 absl::StatusOr<ReceivedPacket> Receive(FdView socket, size_t buffer_bytes, std::vector<Fd>* descriptors) {
@@ -87,11 +96,9 @@ SLUICE_CHILD_ROLE(unprivileged) {
   int packets = 0;
   for (; sent.ok() && *sent && packets < 1000; ++packets) sent = Send(socket, 1, some);
   TellParent(sent.ok() && !*sent ? "full" : sent.status().ToString());
-  const std::byte byte = {};
-  const Blob part(&byte, 1);
-  sent = ::ipc::internal::SendPacketBy(socket, absl::MakeConstSpan(&part, 1), some, absl::Milliseconds(3));
+  sent = SendBy(socket, some, absl::Milliseconds(3));
   TellParent(sent.ok() && !*sent ? "still full" : sent.status().ToString());
-  sent = ::ipc::internal::SendPacketBy(socket, absl::MakeConstSpan(&part, 1), some, TimeLimit());
+  sent = SendBy(socket, some, TimeLimit());
   TellParent(sent.ok() && *sent ? "sent" : sent.status().ToString());
   return 0;
 }
@@ -112,6 +119,21 @@ TEST(DescriptorsLimitsTest, TooManyInFlightIsNoRoom) {
   EXPECT_GT(packets, 5u);
   EXPECT_LT(packets, 30u);
   EXPECT_EQ(child.Hear(), "sent");
+}
+
+// F12: with each tick, until there is room or the deadline has passed.
+TEST(DescriptorsLimitsTest, TooManyInFlightIsTriedAgain) {
+  const auto [here, there] = MakeSocketPair();
+  {
+    const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = 3})});
+    EXPECT_THAT(SendBy(here, {here}, TimeLimit()), IsOkAndHolds(true));
+    EXPECT_EQ(os.calls("SendMsg"), 4);
+    EXPECT_EQ(os.calls("Poll"), 3);
+  }
+  const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = kAlways})});
+  EXPECT_THAT(SendBy(here, {here}, Deadline::Passed()), IsOkAndHolds(false));
+  EXPECT_EQ(os.calls("SendMsg"), 1);
+  EXPECT_THAT(SendBy(here, {here}, absl::Milliseconds(3)), IsOkAndHolds(false));
 }
 
 TEST(MessageLimitsTest, SayBothFigures) {

@@ -109,6 +109,18 @@ SLUICE_CHILD_ROLE(stormed) {
   return 0;
 }
 
+// Sends the descriptors of three records, and waits.
+SLUICE_CHILD_ROLE(sends) {
+  const auto link = MakeLink(InheritedFd());
+  const std::vector<FdView> views(2, FdView(0));
+  for (uint64_t record = 1; record <= 3; ++record) {
+    if (!link->SendDescriptors(1, record, views).ok()) return 1;
+  }
+  TellParent("sent");
+  HearParent();
+  return 0;
+}
+
 SLUICE_CHILD_ROLE(exits_with_3) { return 3; }
 
 void KillAndLeave(Child& child) {
@@ -172,6 +184,19 @@ TEST_F(LinkPeerProcessTest, AnExitIsToldWithItsCode) {
   link_->Pump();
   EXPECT_THAT(link_->end_status(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr(" exited with code 3")));
   EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kExited);
+}
+
+// Data first: what it sent before it died is there, whether its death or the end of its socket is seen first.
+TEST_F(LinkPeerProcessTest, WhatItSentBeforeItDiedIsThere) {
+  for (const bool death_first : {true, false}) {
+    ASSERT_NO_FATAL_FAILURE(Start("sends"));
+    if (!death_first) there_.Close();
+    ASSERT_EQ(child_->Hear(), "sent");
+    KillAndLeave(*child_);
+    link_->Pump();
+    EXPECT_EQ(ReasonOf(link_->end_status()), Reason::kKilled);
+    for (uint64_t record = 1; record <= 3; ++record) EXPECT_OK(link_->TakeDescriptors(1, record, 2));
+  }
 }
 
 // The end of the socket comes first, that of the process while the link looks for it.
