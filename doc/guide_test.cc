@@ -231,6 +231,8 @@ std::string WhatToDo(const absl::Status& status) {
       return "start the server";
     case ipc::Reason::kGoodbye:
       return "nothing: the peer has closed the session";
+    case ipc::Reason::kExited:
+    case ipc::Reason::kKilled:
     case ipc::Reason::kGone:
       return "connect again: the peer has died";
     case ipc::Reason::kNotListed:

@@ -48,7 +48,7 @@ class Session {
   const SessionPeer& peer() const;
   const std::string& peer_metadata() const;
 
-  // OK while it lasts; then why it ended: UNAVAILABLE with kGoodbye, kGone, ...
+  // OK while it lasts; then why it ended: UNAVAILABLE with kGoodbye, kExited, kKilled, kGone, ...
   absl::Status status() const;
 
   // Returns `status()` once the session has ended. DEADLINE_EXCEEDED: it still lasts.

@@ -1,10 +1,14 @@
 #include "ipc_session/session.h"
 
+#include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -46,6 +50,20 @@ SLUICE_CHILD_ROLE(echo_server) {
     Channel channel = session->TakeChannel(0);
     Echo(channel).IgnoreError();
   }
+}
+
+// Answers one question, and exits without a goodbye.
+SLUICE_CHILD_ROLE(exiting_server) {
+  absl::StatusOr<Server> server = Server::Listen(kTestServer, ServerOptionsIn(arguments[0]));
+  if (!server.ok()) return 1;
+  TellParent("listening");
+  absl::StatusOr<Session> session = server->Accept(Deadline::Never());
+  if (!session.ok()) return 2;
+  Channel channel = session->TakeChannel(0);
+  std::byte buffer[16];
+  if (!channel.Receive(absl::MakeSpan(buffer)).ok()) return 3;
+  if (!channel.Send(std::as_bytes(std::span("soon", 4))).ok()) return 4;
+  _exit(7);
 }
 
 std::vector<std::string> NamesIn(const std::string& folder) {
@@ -208,6 +226,20 @@ TEST_F(SessionTest, AnotherProcessAnswers) {
   EXPECT_EQ(World::Now(), before);
 }
 
+// What was sent before comes first; then the session ends, with the exit code, without a goodbye.
+TEST_F(SessionTest, AServerThatExitsIsToldApart) {
+  Child server = Child::Start("exiting_server", {folder_.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  ASSERT_OK_AND_ASSIGN(Session session, Session::Connect(kTestClient, kTestServer, OptionsIn(folder_.path())));
+  Channel channel = session.TakeChannel(0);
+  EXPECT_EQ(Ask(channel, "exit"), "soon");
+  server.WaitUntilEnded();
+  const absl::Status end = session.WaitForEnd(TimeLimit());
+  EXPECT_THAT(end, StatusIs(absl::StatusCode::kUnavailable,
+                            absl::StrCat("the peer's process ", server.pid(), " exited with code 7")));
+  EXPECT_EQ(ReasonOf(end), Reason::kExited);
+}
+
 // K2
 TEST_F(SessionTest, AKilledServerEndsTheSessionAndTheNextTakesOver) {
   Child server = Child::Start("echo_server", {folder_.path()});
@@ -215,9 +247,11 @@ TEST_F(SessionTest, AKilledServerEndsTheSessionAndTheNextTakesOver) {
   ASSERT_OK_AND_ASSIGN(Session session, Session::Connect(kTestClient, kTestServer, OptionsIn(folder_.path())));
   Channel channel = session.TakeChannel(0);
   ASSERT_EQ(Ask(channel, "hello"), "hello");
-  server.Kill();
-  EXPECT_THAT(session.WaitForEnd(TimeLimit()), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_EQ(ReasonOf(session.status()), Reason::kGone);
+  ASSERT_EQ(kill(server.pid(), SIGKILL), 0);
+  server.WaitUntilEnded();
+  EXPECT_THAT(session.WaitForEnd(TimeLimit()),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("was killed by signal 9")));
+  EXPECT_EQ(ReasonOf(session.status()), Reason::kKilled);
   std::byte buffer[1];
   EXPECT_THAT(channel.Receive(absl::MakeSpan(buffer)), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(NamesIn(folder_.path()), ElementsAre("cacheSrv.lock", "cacheSrv.sock"));

@@ -5,11 +5,30 @@
 
 #include <sys/types.h>
 
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
 inline namespace sluice_0 {
+
+// How a process ended.
+struct ProcessEnd {
+  enum class How {
+    kUnknown,  // The kernel does not tell.
+    kExited,   // By itself.
+    kKilled,   // By a signal.
+  };
+
+  How how = How::kUnknown;
+  int code = 0;  // kExited: the exit code, 0 to 255. kKilled: the signal.
+
+  friend bool operator==(const ProcessEnd&, const ProcessEnd&) = default;
+};
 
 // Move-only. Any thread may ask; `fd()` becomes readable when the process has ended (a zombie has ended).
 class PidFd {
@@ -27,13 +46,28 @@ class PidFd {
 
   bool valid() const { return fd_.valid(); }
   FdView fd() const { return fd_; }
+  // What its number was when it was opened; 0: empty, or in a foreign pid namespace.
+  pid_t pid() const { return pid_; }
   bool HasEnded() const;
 
+  // How the process ended; nullopt: it has not. The kernel tells of own children until they are reaped, and from Linux
+  // 6.15 on of every process once its parent has reaped it. Reaps nobody.
+  std::optional<ProcessEnd> End() const;
+
+  // As `End`, waited for until `deadline`: first for the end, then for the kernel to tell how. Of an empty one nothing
+  // is waited for.
+  std::optional<ProcessEnd> WaitForEnd(Deadline deadline) const;
+
  private:
-  explicit PidFd(Fd fd) : fd_(std::move(fd)) {}
+  PidFd(Fd fd, pid_t pid) : fd_(std::move(fd)), pid_(pid) {}
 
   Fd fd_;
+  pid_t pid_ = 0;
 };
+
+// UNAVAILABLE with kExited, kKilled or kGone, as `end` is: "the peer's process 4711 was killed by signal 9".
+// `pid` 0: unknown, and left out.
+absl::Status PeerEndedError(const ProcessEnd& end, pid_t pid);
 
 }  // namespace sluice_0
 }  // namespace ipc

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
@@ -17,16 +18,25 @@ namespace {
 
 // A peer may send as many as the kernel lets it; with room for all of them none is lost unseen.
 constexpr size_t kKernelMaxDescriptors = 253;
+// For what whoever shares the socket may have the kernel add: credentials, a security label, time stamps, a pidfd.
+constexpr size_t kOtherControlBytes = 1024;
 
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4  // From Linux 6.5 on.
+#endif
+
+// Appends the descriptors of `message` to `*descriptors`. Those that the kernel added, which nobody sent, are closed.
 void TakeDescriptors(const msghdr& message, std::vector<Fd>* descriptors) {
   for (const cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(const_cast<msghdr*>(&message), const_cast<cmsghdr*>(header))) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    if (header->cmsg_level != SOL_SOCKET) continue;
+    if (header->cmsg_type != SCM_RIGHTS && header->cmsg_type != SCM_PIDFD) continue;
     const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
     for (size_t i = 0; i < count; ++i) {
       int number;
       std::memcpy(&number, CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-      descriptors->emplace_back(number);
+      Fd descriptor(number);
+      if (header->cmsg_type == SCM_RIGHTS) descriptors->push_back(std::move(descriptor));
     }
   }
 }
@@ -79,7 +89,7 @@ absl::StatusOr<bool> SendPacketBy(FdView socket, absl::Span<const Blob> parts, a
 }
 
 absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors) {
-  alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int))];
+  alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int)) + kOtherControlBytes];
   msghdr message = {};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();

@@ -52,13 +52,15 @@ class Link {
   // behind it. DEADLINE_EXCEEDED: nothing happened.
   absl::Status Wait(uint64_t ticket, Deadline deadline);
 
-  // Reads what is there, without waiting; notices a peer that has gone.
+  // Reads what is there; notices a peer that has gone. Waits for nothing, save that a peer that goes without a goodbye
+  // takes up to 10 ms, once: for how its process ended.
   void Pump();
 
   // True once the link has ended on either side; `end_status` is set by then.
   bool ended() const { return ended_.load(std::memory_order_acquire); }  // Pairs with `EndLocked`.
 
-  // OK until the end; then CANCELLED (ended here), UNAVAILABLE with its Reason, DATA_LOSS or RESOURCE_EXHAUSTED.
+  // OK until the end; then CANCELLED (ended here), UNAVAILABLE, DATA_LOSS or RESOURCE_EXHAUSTED. UNAVAILABLE has its
+  // Reason: kGoodbye; kExited or kKilled where the kernel tells how the peer's process ended; else kGone.
   absl::Status end_status() const;
 
   // Ends the link on this side with `status`, says goodbye and wakes all waiters. Only the first end counts. Never
@@ -89,7 +91,10 @@ class Link {
   bool ReadPacketLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Why the link ends with a peer that said no goodbye; may take its time.
   absl::Status PeerGone() const;
+  // Lets go of the lock meanwhile.
+  void EndByPeerLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -24,7 +24,6 @@
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
-#include "ipc_util/testing/child.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
@@ -37,11 +36,6 @@ using ::ipc::internal::Link;
 using ::testing::HasSubstr;
 
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
-
-SLUICE_CHILD_ROLE(waits) {
-  HearParent();
-  return 0;
-}
 
 std::shared_ptr<Link> MakeLink(Fd socket, PidFd peer = PidFd()) {
   return Link::Create(std::move(socket), std::move(peer)).value();
@@ -156,18 +150,16 @@ TEST_F(LinkTest, TheEndOfTheSocketIsTheEnd) {
   EXPECT_OK(here_->Wait(here_->Ticket(), Deadline::Never()));
 }
 
-// F20: a copy of its end of the socket lives on in another process.
-TEST_F(LinkTest, TheDeathOfThePeerIsTheEnd) {
-  Child child = Child::Start("waits");
+// A process is its own peer on a socket pair that it made; its end is not waited for.
+TEST_F(LinkTest, ItDoesNotWaitForItsOwnProcess) {
   auto [here, there] = MakeSocketPair();
-  ASSERT_OK_AND_ASSIGN(PidFd peer, PidFd::Open(child.pid()));
-  const auto link = MakeLink(std::move(here), std::move(peer));
+  ASSERT_OK_AND_ASSIGN(PidFd self, PidFd::OfPeer(here));
+  const auto link = MakeLink(std::move(here), std::move(self));
+  there.Close();
+  const OsTesting os;
   link->Pump();
-  EXPECT_FALSE(link->ended());
-  std::thread killer([&] { child.Kill(); });
-  EXPECT_OK(link->Wait(link->Ticket(), TimeLimit()));
+  EXPECT_EQ(os.calls("Poll"), 1);
   EXPECT_EQ(ReasonOf(link->end_status()), Reason::kGone);
-  killer.join();
 }
 
 TEST_F(LinkTest, OnlyTheFirstEndCounts) {

@@ -3,6 +3,7 @@
 #include "ipc_util/internal/os.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -69,6 +70,9 @@ SLUICE_OS_DEFINITION int Fcntl(int fd, int command, long argument) {
 }
 SLUICE_OS_DEFINITION int FcntlLock(int fd, int command, struct flock* lock) {
   return Call("FcntlLock", [&] { return ::fcntl(fd, command, lock); });
+}
+SLUICE_OS_DEFINITION int Ioctl(int fd, unsigned long request, void* argument) {
+  return Call("Ioctl", [&] { return ::ioctl(fd, request, argument); });
 }
 SLUICE_OS_DEFINITION int Fstat(int fd, struct stat* out) {
   return Call("Fstat", [&] { return ::fstat(fd, out); });
@@ -139,6 +143,9 @@ SLUICE_OS_DEFINITION int Poll(pollfd* fds, nfds_t count, const timespec* timeout
 }
 SLUICE_OS_DEFINITION int PidFdOpen(pid_t pid, unsigned flags) {
   return Call("PidFdOpen", [&] { return static_cast<int>(::syscall(SYS_pidfd_open, pid, flags)); });
+}
+SLUICE_OS_DEFINITION int WaitId(idtype_t type, id_t id, siginfo_t* out, int options) {
+  return Call("WaitId", [&] { return ::waitid(type, id, out, options); });
 }
 
 SLUICE_OS_DEFINITION int EpollCreate(int flags) {

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <time.h>
 
 #include <cstddef>
@@ -32,6 +33,7 @@ int Madvise(void* address, size_t bytes, int advice);
 int Munlock(const void* address, size_t bytes);
 int Fcntl(int fd, int command, long argument);
 int FcntlLock(int fd, int command, struct flock* lock);
+int Ioctl(int fd, unsigned long request, void* argument);
 int Fstat(int fd, struct stat* out);
 int Stat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);
@@ -56,6 +58,7 @@ ssize_t SendMsg(int fd, const msghdr* message, int flags);
 ssize_t RecvMsg(int fd, msghdr* message, int flags);
 int Poll(pollfd* fds, nfds_t count, const timespec* timeout);
 int PidFdOpen(pid_t pid, unsigned flags);
+int WaitId(idtype_t type, id_t id, siginfo_t* out, int options);
 int EpollCreate(int flags);
 int EpollCtl(int fd, int operation, int target, epoll_event* event);
 int EventFd(unsigned initial, int flags);

@@ -121,6 +121,13 @@ void Child::WaitUntilStopped() {
   if (waitpid(pid_, &status, WUNTRACED) != pid_ || !WIFSTOPPED(status)) Die("wait for a child to stop");
 }
 
+void Child::WaitUntilEnded() {
+  siginfo_t end;
+  while (waitid(P_PID, static_cast<id_t>(pid_), &end, WEXITED | WNOWAIT) != 0) {
+    if (errno != EINTR) Die("wait for the end of a child");
+  }
+}
+
 void Child::Continue() { kill(pid_, SIGCONT); }
 
 int Child::Wait() {

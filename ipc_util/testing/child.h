@@ -59,6 +59,10 @@ class Child {
   // Returns when it has stopped by itself, as it does where it was told to (ipc_util/internal/os_testing.h).
   void WaitUntilStopped();
 
+  // Returns when it has ended, by whatever; leaves it a zombie. Of its zombies every kernel tells a parent how they
+  // ended (ipc_util/pid_fd.h), of those that were reaped only later ones.
+  void WaitUntilEnded();
+
   // The exit code once the child has ended by itself, minus the signal's number if one ended it.
   int Wait();
 

@@ -127,6 +127,14 @@ TEST(ChildTest, ItsEndIsThatOfTheObject) {
   EXPECT_TRUE(IsReaped(pid));
 }
 
+TEST(ChildTest, IsLeftAZombieWhenItsEndIsWaitedFor) {
+  Child child = Child::Start("returns_7");
+  child.WaitUntilEnded();
+  ASSERT_OK_AND_ASSIGN(const PidFd zombie, PidFd::Open(child.pid()));
+  EXPECT_TRUE(zombie.HasEnded());
+  EXPECT_EQ(child.Wait(), 7);
+}
+
 TEST(ChildTest, StopsAndContinues) {
   Child child = Child::Start("echo");
   child.Stop();
