@@ -1,0 +1,223 @@
+// A ring's receiver and sender whose peer writes into its lane what it likes, whenever it likes.
+
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ipc_transport/fuzz/guarded_lane.h"
+#include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/ring_layout.h"
+#include "ipc_transport/internal/ring_receiver.h"
+#include "ipc_transport/internal/ring_sender.h"
+#include "ipc_transport/pipe.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
+#include "ipc_util/testing/fuzz/fuzz_target.h"
+#include "ipc_util/testing/socket_pair.h"
+
+namespace ipc::testing {
+namespace {
+
+using ::ipc::internal::CommitWord;
+using ::ipc::internal::Encode;
+using ::ipc::internal::kCommitBytes;
+using ::ipc::internal::kLaneControlBytes;
+using ::ipc::internal::kMinRingBytes;
+using ::ipc::internal::Link;
+using ::ipc::internal::MaxRecordPayload;
+using ::ipc::internal::OwnLane;
+using ::ipc::internal::PeerLane;
+using ::ipc::internal::RecordBytes;
+using ::ipc::internal::RecordKind;
+using ::ipc::internal::RingReceiver;
+using ::ipc::internal::RingSender;
+using ::ipc::internal::RoomWish;
+
+constexpr uint32_t kChannel = 1;
+
+// The hostile side: an honest sender's bookkeeping, which it need not keep to.
+class Peer {
+ public:
+  Peer(absl::Span<std::byte> lane, Fd socket)
+      : control_(OwnLane(lane).control),
+        ring_(lane.subspan(kLaneControlBytes)),
+        link_(Link::Create(std::move(socket), PidFd()).value()) {}
+
+  // As a sender would, but for what the input chooses.
+  void Write(CommitWord word) {
+    Put(position_ + RecordBytes(word.bytes), 0);
+    Put(position_, Encode(word));
+    position_ += RecordBytes(word.bytes);
+  }
+  void Skip() {
+    Put(position_ + ring_.size(), 0);
+    Put(position_, Encode({.kind = RecordKind::kSkip}));
+    position_ += ring_.size() - position_ % ring_.size();
+  }
+  void WriteWord(uint64_t word) { Put(position_, word); }
+  void MoveTo(uint64_t position) { position_ = position; }
+
+  void Scribble(size_t offset, absl::Span<const uint8_t> bytes) {
+    for (const uint8_t byte : bytes) ring_[offset++ % ring_.size()] = std::byte{byte};
+  }
+  void ScribbleControl(uint8_t which, uint64_t value) {
+    switch (which % 5) {
+      case 0:
+        return control_.read_position.store(value);
+      case 1:
+        return control_.receive_sleep.store(static_cast<uint32_t>(value));
+      case 2:
+        return control_.room_wish.store(static_cast<uint32_t>(value));
+      case 3:
+        return control_.finish_position.store(value);
+      case 4:
+        return control_.closed.store(static_cast<uint32_t>(value));
+    }
+  }
+
+  uint64_t read_position() const { return control_.read_position.load(); }
+
+  void SendDescriptors(uint32_t channel, size_t count) {
+    static const Fd* const descriptor = new Fd(eventfd(0, EFD_CLOEXEC));
+    const std::vector<FdView> descriptors(count, descriptor->view());
+    link_->SendDescriptors(channel, position_, descriptors).IgnoreError();
+  }
+
+ private:
+  void Put(uint64_t position, uint64_t word) {
+    reinterpret_cast<std::atomic<uint64_t>*>(ring_.data() + position % ring_.size() / kCommitBytes * kCommitBytes)
+        ->store(word);
+  }
+
+  ::ipc::internal::LaneControl& control_;
+  const absl::Span<std::byte> ring_;
+  const std::shared_ptr<Link> link_;
+  uint64_t position_ = 0;
+};
+
+void Receive(RingReceiver& receiver, size_t buffer_bytes, bool wants_descriptors, size_t max_payload, bool& broken) {
+  std::vector<std::byte> buffer(buffer_bytes);
+  std::vector<Fd> descriptors;
+  const absl::StatusOr<std::optional<size_t>> received =
+      receiver.TryReceive(absl::MakeSpan(buffer), wants_descriptors ? &descriptors : nullptr);
+  FuzzCheck(!broken || absl::IsDataLoss(received.status()));
+  if (received.ok()) {
+    FuzzCheck(!received->has_value() || (**received <= buffer_bytes && **received <= max_payload));
+    return;
+  }
+  broken = absl::IsDataLoss(received.status());
+  FuzzCheck(broken || absl::IsInvalidArgument(received.status()) || absl::IsOutOfRange(received.status()));
+}
+
+// Sends through the sender, and keeps its books.
+class HonestSender {
+ public:
+  HonestSender(RingSender& sender, const Peer& peer) : sender_(sender), peer_(peer) {}
+
+  void Send(size_t payload) {
+    const uint64_t read = peer_.read_position();
+    if (read <= position_) read_position_ = std::max(read_position_, read);
+    const std::vector<std::byte> bytes(payload);
+    const Blob part(bytes);
+    const absl::StatusOr<bool> sent = sender_.TrySend(absl::MakeConstSpan(&part, 1), payload, {});
+    FuzzCheck(sent.ok() || absl::IsDataLoss(sent.status()));
+    if (!sent.ok() || !*sent) return;
+    const size_t to_end = kMinRingBytes - position_ % kMinRingBytes;
+    position_ += RecordBytes(payload) + (RecordBytes(payload) > to_end ? to_end : 0);
+    // It gives no line away that the peer has not read, whatever that says.
+    FuzzCheck(position_ - read_position_ <= kMinRingBytes);
+  }
+
+ private:
+  RingSender& sender_;
+  const Peer& peer_;
+  uint64_t position_ = 0;
+  uint64_t read_position_ = 0;  // The furthest that the peer may have read.
+};
+
+void FuzzRing(const uint8_t* data, size_t size) {
+  static const auto* const own = new GuardedLane(kMinRingBytes);
+  static const auto* const small = new GuardedLane(kMinRingBytes);
+  static const auto* const large = new GuardedLane(2 * kMinRingBytes);
+  FuzzInput input(data, size);
+  const GuardedLane& hostile = input.Byte() % 2 == 0 ? *small : *large;
+  own->Reset();
+  hostile.Reset();
+  auto [socket, peer_socket] = MakeSocketPair();
+  Peer peer(hostile.bytes(), std::move(peer_socket));
+  const std::shared_ptr<Link> link = Link::Create(std::move(socket), PidFd()).value();
+  RingReceiver receiver(OwnLane(own->bytes()), PeerLane(hostile.bytes()), *link, kChannel);
+  RingSender sender(OwnLane(own->bytes()), PeerLane(hostile.bytes()), *link, kChannel);
+  HonestSender honest(sender, peer);
+  const size_t max_payload = MaxRecordPayload(kMinRingBytes, kMinRingBytes);
+  bool broken = false;
+
+  while (!input.empty()) {
+    switch (input.Byte() % 12) {
+      case 0:
+        peer.Write({.bytes = input.Number<uint16_t>() % 1100u});
+        break;
+      case 1: {
+        const uint8_t count = input.Byte() % 20;
+        if (count != 0) peer.SendDescriptors(kChannel + input.Byte() % 2, count);
+        peer.Write({.bytes = input.Byte(), .descriptors = static_cast<uint8_t>(count + input.Byte() % 2)});
+        break;
+      }
+      case 2:
+        peer.Skip();
+        break;
+      case 3:
+        peer.WriteWord(input.Number<uint64_t>());
+        break;
+      case 4:
+        peer.MoveTo(input.Number<uint16_t>());
+        break;
+      case 5: {
+        const size_t offset = input.Number<uint16_t>();
+        peer.Scribble(offset, input.Bytes(input.Byte()));
+        break;
+      }
+      case 6: {
+        const uint8_t which = input.Byte();
+        peer.ScribbleControl(which, input.Number<uint64_t>());
+        break;
+      }
+      case 7: {
+        const size_t buffer_bytes = input.Number<uint16_t>() % 1100u;
+        Receive(receiver, buffer_bytes, input.Byte() % 2 != 0, max_payload, broken);
+        break;
+      }
+      case 8:
+        Receive(receiver, 2 * max_payload, true, max_payload, broken);
+        break;
+      case 9:
+        receiver.BeginSleep();
+        receiver.HasNews();
+        receiver.EndSleep();
+        break;
+      case 10:
+        honest.Send(input.Number<uint16_t>() % (max_payload + 1));
+        break;
+      case 11:
+        sender.Wish(RoomWish::kAsleep);
+        sender.HasRoom();
+        sender.HasAmpleRoom();
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ipc::testing
+
+SLUICE_FUZZ_TARGET(::ipc::testing::FuzzRing)
