@@ -119,26 +119,71 @@ void Receive(RingReceiver& receiver, size_t buffer_bytes, bool wants_descriptors
   FuzzCheck(broken || absl::IsInvalidArgument(received.status()) || absl::IsOutOfRange(received.status()));
 }
 
+// Looks at the next record in place, to its last byte.
+void Peek(RingReceiver& receiver, bool release, size_t max_payload, bool& broken) {
+  std::vector<Fd> descriptors;
+  const absl::StatusOr<std::optional<Blob>> peeked = receiver.TryPeek(&descriptors);
+  FuzzCheck(!broken || absl::IsDataLoss(peeked.status()));
+  if (!peeked.ok()) {
+    broken = absl::IsDataLoss(peeked.status());
+    FuzzCheck(broken || absl::IsOutOfRange(peeked.status()));
+    return;
+  }
+  if (!peeked->has_value()) return;
+  FuzzCheck((*peeked)->size() <= max_payload);
+  const volatile std::byte* const bytes = (*peeked)->data();
+  for (size_t i = 0; i < (*peeked)->size(); ++i) static_cast<void>(bytes[i]);
+  if (release) FuzzCheck(receiver.ReleasePeeked().ok());
+}
+
 // Sends through the sender, and keeps its books.
 class HonestSender {
  public:
   HonestSender(RingSender& sender, const Peer& peer) : sender_(sender), peer_(peer) {}
 
   void Send(size_t payload) {
-    const uint64_t read = peer_.read_position();
-    if (read <= position_) read_position_ = std::max(read_position_, read);
+    ReadPosition();
     const std::vector<std::byte> bytes(payload);
     const Blob part(bytes);
     const absl::StatusOr<bool> sent = sender_.TrySend(absl::MakeConstSpan(&part, 1), payload, {});
     FuzzCheck(sent.ok() || absl::IsDataLoss(sent.status()));
-    if (!sent.ok() || !*sent) return;
+    if (sent.ok() && *sent) Sent(payload, payload);
+  }
+
+  // Reserves room and commits a part of it.
+  void SendInPlace(size_t reserved, size_t payload) {
+    ReadPosition();
+    const absl::StatusOr<std::optional<absl::Span<std::byte>>> room = sender_.TryReserve(reserved);
+    FuzzCheck(room.ok() || absl::IsDataLoss(room.status()));
+    if (!room.ok() || !room->has_value()) return;
+    std::fill((*room)->begin(), (*room)->end(), std::byte{0xff});
+    const absl::StatusOr<bool> sent = sender_.TryCommit(payload, {});
+    FuzzCheck(sent.ok() && *sent);
+    Sent(reserved, payload);
+  }
+
+  void SendBatch(size_t payload, size_t count) {
+    ReadPosition();
+    const std::vector<std::byte> bytes(payload);
+    const absl::StatusOr<size_t> sent = sender_.TrySendBatch(std::vector<Blob>(count, Blob(bytes)));
+    FuzzCheck(sent.ok() || absl::IsDataLoss(sent.status()));
+    for (size_t i = 0; sent.ok() && i < *sent; ++i) Sent(payload, payload);
+  }
+
+ private:
+  void ReadPosition() {
+    const uint64_t read = peer_.read_position();
+    if (read <= position_) read_position_ = std::max(read_position_, read);
+  }
+
+  // A record lies where there was room for the whole of what was reserved.
+  void Sent(size_t reserved, size_t payload) {
     const size_t to_end = kMinRingBytes - position_ % kMinRingBytes;
-    position_ += RecordBytes(payload) + (RecordBytes(payload) > to_end ? to_end : 0);
+    position_ += RecordBytes(payload) + (RecordBytes(reserved) > to_end ? to_end : 0);
     // It gives no line away that the peer has not read, whatever that says.
     FuzzCheck(position_ - read_position_ <= kMinRingBytes);
   }
 
- private:
   RingSender& sender_;
   const Peer& peer_;
   uint64_t position_ = 0;
@@ -163,7 +208,7 @@ void FuzzRing(const uint8_t* data, size_t size) {
   bool broken = false;
 
   while (!input.empty()) {
-    switch (input.Byte() % 12) {
+    switch (input.Byte() % 15) {
       case 0:
         peer.Write({.bytes = input.Number<uint16_t>() % 1100u});
         break;
@@ -213,6 +258,19 @@ void FuzzRing(const uint8_t* data, size_t size) {
         sender.HasRoom();
         sender.HasAmpleRoom();
         break;
+      case 12:
+        Peek(receiver, input.Byte() % 2 != 0, max_payload, broken);
+        break;
+      case 13: {
+        const size_t reserved = input.Number<uint16_t>() % (max_payload + 1);
+        honest.SendInPlace(reserved, input.Number<uint16_t>() % (reserved + 1));
+        break;
+      }
+      case 14: {
+        const size_t payload = input.Number<uint16_t>() % (max_payload + 1);
+        honest.SendBatch(payload, input.Byte() % 20);
+        break;
+      }
     }
   }
 }

@@ -94,6 +94,7 @@ absl::Status RingReceiver::TakeDescriptors(const Record& record, std::vector<Fd>
 }
 
 void RingReceiver::Break(uint64_t bits) {
+  peeked_position_ = kNothingPeeked;
   const CommitWord word = DecodeCommitWord(bits);
   broken_ = absl::DataLossError(absl::StrCat("the peer wrote a record that cannot be: ", word.bytes, " bytes, kind ",
                                              static_cast<int>(word.kind), ", ", static_cast<int>(word.descriptors),

@@ -52,6 +52,8 @@ class RingReceiver {
   }
 
  private:
+  static constexpr uint64_t kNothingPeeked = ~uint64_t{0};
+
   // A commit word that has been checked against the ring.
   struct Record {
     const std::byte* payload;
@@ -83,7 +85,7 @@ class RingReceiver {
   uint64_t position_ = 0;   // Where the next record is.
   uint64_t published_ = 0;  // What the peer knows of `position_`.
   // The record that was peeked at, if it is still the next: where it is, and its payload. Its descriptors are taken.
-  uint64_t peeked_position_ = ~uint64_t{0};
+  uint64_t peeked_position_ = kNothingPeeked;
   size_t peeked_bytes_ = 0;
   uint32_t rung_for_ = 0;  // The sender's last wish for room that was answered by a doorbell.
   absl::Status broken_;

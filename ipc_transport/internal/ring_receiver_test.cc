@@ -280,5 +280,42 @@ TEST_F(RingReceiverTest, TwoThreadsShareTheRing) {
   EXPECT_THAT(receiver_.TryReceive(absl::MakeSpan(buffer), nullptr), StatusIs(absl::StatusCode::kOutOfRange));
 }
 
+TEST_F(RingReceiverTest, APeekReleasesNothing) {
+  for (int i = 0; i < 40; ++i) {
+    Send(100);
+    for (int again = 0; again < 2; ++again) {
+      ASSERT_OK_AND_ASSIGN(const std::optional<Blob> peeked, receiver_.TryPeek(nullptr));
+      ASSERT_TRUE(peeked.has_value());
+      EXPECT_EQ(peeked->size(), 100u);
+      EXPECT_GE(peeked->data(), lanes_.a.data() + ::ipc::internal::kLaneControlBytes);
+      EXPECT_LE(peeked->data() + 100, lanes_.a.data() + lanes_.a.size());
+    }
+    const uint64_t published = Published();
+    EXPECT_THAT(receiver_.ReleasePeeked(), IsOkAndHolds(100u));
+    EXPECT_THAT(receiver_.ReleasePeeked(), StatusIs(absl::StatusCode::kFailedPrecondition));
+    EXPECT_THAT(receiver_.TryPeek(nullptr), IsOkAndHolds(std::nullopt));
+    EXPECT_GT(Published(), published);
+  }
+}
+
+// The size that was checked counts, whatever the peer writes afterwards.
+TEST_F(RingReceiverTest, APeekedRecordIsReleasedAsItWasChecked) {
+  Send(8);
+  ASSERT_OK(receiver_.TryPeek(nullptr));
+  WordAt(0).store(Encode({.bytes = kMaxPayload}));
+  EXPECT_THAT(receiver_.ReleasePeeked(), IsOkAndHolds(8u));
+  EXPECT_THAT(TryReceive(), IsOkAndHolds(std::nullopt));
+  EXPECT_EQ(Published(), kLine);
+}
+
+TEST_F(RingReceiverTest, WhatIsBrokenStaysSoForAPeek) {
+  Send(8);
+  ASSERT_OK(receiver_.TryPeek(nullptr));
+  WordAt(0).store(Encode({.bytes = 8, .reserved = 1}));
+  EXPECT_THAT(TryReceive(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(receiver_.TryPeek(nullptr), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(receiver_.ReleasePeeked(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
 }  // namespace
 }  // namespace ipc::testing

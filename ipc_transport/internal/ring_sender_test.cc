@@ -1,8 +1,10 @@
 #include "ipc_transport/internal/ring_sender.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -209,6 +211,68 @@ TEST_F(RingSenderTest, AFailingLinkCommitsNothing) {
   EXPECT_FALSE(receiver_.HasRecord());
   EXPECT_THAT(TrySend(1), IsOkAndHolds(true));
   Drain(1);
+}
+
+TEST_F(RingSenderTest, ABatchIsPublishedAsAWhole) {
+  const std::vector<std::byte> payload(kLinePayload, std::byte{7});
+  const std::vector<Blob> batch(100, Blob(payload));
+  EXPECT_THAT(sender_.TrySendBatch(batch), IsOkAndHolds(static_cast<size_t>(kLinesInRing)));
+  EXPECT_FALSE(RoomIsWanted());
+  EXPECT_THAT(sender_.TrySendBatch(batch), IsOkAndHolds(0u));
+  EXPECT_TRUE(RoomIsWanted());
+  Drain(kLinesInRing);
+  // Around the end of the ring.
+  const std::vector<std::byte> longer(3 * kLinePayload, std::byte{7});
+  const std::vector<Blob> mixed = {longer, payload, longer, longer};
+  for (int round = 0; round < 20; ++round) {
+    for (size_t sent = 0; sent < mixed.size();) {
+      ASSERT_OK_AND_ASSIGN(const size_t more, sender_.TrySendBatch(absl::MakeConstSpan(mixed).subspan(sent)));
+      ASSERT_GT(more, 0u);
+      sent += more;
+    }
+    ASSERT_NO_FATAL_FAILURE(Drain(4));
+  }
+  EXPECT_THAT(sender_.TrySendBatch({}), IsOkAndHolds(0u));
+  EXPECT_EQ(receiver_.HasRecord(), false);
+}
+
+// A sleeper is woken once for all of it.
+TEST_F(RingSenderTest, ABatchRingsOnce) {
+  const std::vector<std::byte> payload(kLinePayload);
+  const std::vector<Blob> batch(10, Blob(payload));
+  receiver_.BeginSleep();
+  const OsTesting os;
+  EXPECT_THAT(sender_.TrySendBatch(batch), IsOkAndHolds(10u));
+  EXPECT_EQ(os.calls("SendMsg"), 1);
+}
+
+TEST_F(RingSenderTest, ASmallerCommitStaysWhereTheRoomWas) {
+  std::vector<std::byte> buffer(kBufferBytes);
+  for (int i = 0; i < 200; ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto room, sender_.TryReserve(900));
+    ASSERT_TRUE(room.has_value());
+    ASSERT_EQ(room->size(), 900u);
+    EXPECT_EQ(sender_.reserved_bytes(), 900u);
+    std::fill(room->begin(), room->end(), static_cast<std::byte>(i));
+    ASSERT_FALSE(receiver_.HasRecord());
+    ASSERT_THAT(sender_.TryCommit(5, {}), IsOkAndHolds(true));
+    EXPECT_EQ(sender_.reserved_bytes(), std::nullopt);
+    ASSERT_THAT(receiver_.TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(5u));
+    EXPECT_EQ(buffer[4], static_cast<std::byte>(i));
+    ASSERT_THAT(receiver_.TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(std::nullopt));
+  }
+}
+
+TEST_F(RingSenderTest, ToldWhatThePeerHasNotTaken) {
+  EXPECT_EQ(sender_.UnreadBytes(), 0u);
+  Fill();
+  EXPECT_EQ(sender_.UnreadBytes(), kLinesInRing * 64u);
+  Drain(kLinesInRing);
+  std::vector<std::byte> buffer(1);
+  EXPECT_THAT(receiver_.TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(std::nullopt));
+  EXPECT_EQ(sender_.UnreadBytes(), 0u);
+  lanes_.b_own().control.read_position.store(~uint64_t{0});  // A figure of a hostile peer's harms nobody.
+  EXPECT_LE(sender_.UnreadBytes(), 4096u);
 }
 
 }  // namespace
