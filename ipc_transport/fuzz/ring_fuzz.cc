@@ -170,7 +170,15 @@ class HonestSender {
     for (size_t i = 0; sent.ok() && i < *sent; ++i) Sent(payload, payload);
   }
 
+  void LookForRoom() {
+    ReadPosition();
+    sender_.Wish(RoomWish::kAsleep);
+    sender_.HasRoom();
+    sender_.HasAmpleRoom();
+  }
+
  private:
+  // Before each call that may read it.
   void ReadPosition() {
     const uint64_t read = peer_.read_position();
     if (read <= position_) read_position_ = std::max(read_position_, read);
@@ -254,9 +262,7 @@ void FuzzRing(const uint8_t* data, size_t size) {
         honest.Send(input.Number<uint16_t>() % (max_payload + 1));
         break;
       case 11:
-        sender.Wish(RoomWish::kAsleep);
-        sender.HasRoom();
-        sender.HasAmpleRoom();
+        honest.LookForRoom();
         break;
       case 12:
         Peek(receiver, input.Byte() % 2 != 0, max_payload, broken);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
@@ -24,9 +25,11 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
 
-// Ends the program where what must hold does not, in all builds: that is how a fuzzer sees a finding.
-inline void FuzzCheck(bool condition) {
-  if (!condition) std::abort();
+// Ends the program where what must hold does not, in all builds, and says where: that is how a fuzzer sees a finding.
+inline void FuzzCheck(bool condition, const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  if (condition) return;
+  std::fprintf(stderr, "%s:%d: this must not be\n", file, line);
+  std::abort();
 }
 
 // Borrows the bytes. Beyond their end everything is zero and empty.
