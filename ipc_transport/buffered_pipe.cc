@@ -31,11 +31,14 @@ BufferedPipe::BufferedPipe(size_t max_message_bytes, size_t max_descriptors)
 BufferedPipe::~BufferedPipe() = default;
 
 absl::Status BufferedPipe::CheckSending() const {
-  if (is_closed()) return internal::ClosedHere();
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   return finished_ ? internal::FinishedHere() : absl::OkStatus();
 }
 
-absl::Status BufferedPipe::CheckReceiving() const { return is_closed() ? internal::ClosedHere() : absl::OkStatus(); }
+absl::Status BufferedPipe::CheckOpen() const {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
+  return is_closed() ? internal::ClosedHere() : absl::OkStatus();
+}
 
 absl::StatusOr<bool> BufferedPipe::TrySendParts(absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
   const size_t bytes = internal::TotalBytes(parts);
@@ -93,7 +96,7 @@ absl::StatusOr<bool> BufferedPipe::TryCommit(size_t bytes, absl::Span<const FdVi
 }
 
 absl::Status BufferedPipe::FinishSending() {
-  if (is_closed()) return internal::ClosedHere();
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   if (finished_) return absl::OkStatus();
   SLUICE_RETURN_IF_ERROR(SendFinish());
   finished_ = true;
@@ -102,7 +105,7 @@ absl::Status BufferedPipe::FinishSending() {
 
 absl::StatusOr<std::optional<size_t>> BufferedPipe::TryReceive(absl::Span<std::byte> buffer,
                                                                std::vector<Fd>* descriptors) {
-  SLUICE_RETURN_IF_ERROR(CheckReceiving());
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   if (pending_.has_value()) return DeliverPending(buffer, descriptors);
   if (!receive_end_.ok()) return receive_end_;
 
@@ -140,10 +143,10 @@ absl::StatusOr<std::optional<size_t>> BufferedPipe::DeliverPending(absl::Span<st
 absl::StatusOr<size_t> BufferedPipe::TryReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
                                                      std::vector<Fd>* descriptors) {
   // Without room for the largest message each is looked at by itself.
-  if (has_pending() || buffer.size() < max_message_bytes_ || messages.empty()) {
+  if (HasPending() || buffer.size() < max_message_bytes_ || messages.empty()) {
     return Pipe::TryReceiveBatch(buffer, messages, descriptors);
   }
-  SLUICE_RETURN_IF_ERROR(CheckReceiving());
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   const absl::StatusOr<size_t> received = ReceiveMessages(buffer, messages, descriptors);
   if (!received.ok()) return receive_end_ = received.status();
   for (const ReceivedMessage& message : messages.subspan(0, *received)) {
@@ -174,7 +177,7 @@ absl::StatusOr<size_t> BufferedPipe::ReceiveMessages(absl::Span<std::byte> buffe
 }
 
 absl::StatusOr<std::optional<Blob>> BufferedPipe::TryPeek(std::vector<Fd>* descriptors) {
-  SLUICE_RETURN_IF_ERROR(CheckReceiving());
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   if (!pending_.has_value()) {
     if (!receive_end_.ok()) return receive_end_;
     std::vector<Fd> received;
@@ -193,11 +196,21 @@ absl::StatusOr<std::optional<Blob>> BufferedPipe::TryPeek(std::vector<Fd>* descr
 }
 
 absl::Status BufferedPipe::Release() {
-  SLUICE_RETURN_IF_ERROR(CheckReceiving());
+  SLUICE_RETURN_IF_ERROR(CheckOpen());
   if (!pending_.has_value() || !pending_->peeked) return internal::NothingPeeked();
   receive_stats().CountMessage(pending_->bytes);
   pending_.reset();
   return absl::OkStatus();
+}
+
+absl::Status BufferedPipe::WaitToSend(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
+  return WaitForRoom(deadline);
+}
+
+absl::Status BufferedPipe::WaitToReceive(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
+  return HasPending() ? absl::OkStatus() : WaitForMessage(deadline);
 }
 
 absl::StatusOr<Waitable> BufferedPipe::SendWaitable() { return NoWaitable(); }
@@ -205,7 +218,8 @@ absl::StatusOr<Waitable> BufferedPipe::SendWaitable() { return NoWaitable(); }
 absl::StatusOr<Waitable> BufferedPipe::ReceiveWaitable() { return NoWaitable(); }
 
 void BufferedPipe::Close() {
-  if (!closed_.exchange(true, std::memory_order_acq_rel)) Shut();  // Pairs with `is_closed`.
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return;  // Pairs with `is_closed`.
+  if (!fork_guard().InForkedChild()) Shut();
 }
 
 }  // namespace sluice_0

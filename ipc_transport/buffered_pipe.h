@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_transport/pipe.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -26,10 +27,8 @@ inline namespace sluice_0 {
 //    public:
 //     MyPipe() : BufferedPipe(kMaxMessageBytes, /*max_descriptors=*/0) {}
 //     ~MyPipe() override { Close(); }
-//     absl::Status WaitToSend(Deadline deadline) override;
-//     absl::Status WaitToReceive(Deadline deadline) override;
 //    private:
-//     ...SendMessage, ReceiveMessage, SendFinish and Shut...
+//     ...SendMessage, WaitForRoom, ReceiveMessage, WaitForMessage, SendFinish and Shut...
 //   };
 class BufferedPipe : public Pipe {
  public:
@@ -47,6 +46,8 @@ class BufferedPipe : public Pipe {
                                          std::vector<Fd>* descriptors) final;
   absl::StatusOr<std::optional<Blob>> TryPeek(std::vector<Fd>* descriptors) final;
   absl::Status Release() final;
+  absl::Status WaitToSend(Deadline deadline) final;
+  absl::Status WaitToReceive(Deadline deadline) final;
   // FAILED_PRECONDITION, unless the kind has better.
   absl::StatusOr<Waitable> SendWaitable() override;
   absl::StatusOr<Waitable> ReceiveWaitable() override;
@@ -76,22 +77,26 @@ class BufferedPipe : public Pipe {
   virtual absl::StatusOr<size_t> ReceiveMessages(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
                                                  std::vector<Fd>* descriptors);
 
+  // As `Pipe::WaitToSend` and `Pipe::WaitToReceive`.
+  virtual absl::Status WaitForRoom(Deadline deadline) = 0;
+  virtual absl::Status WaitForMessage(Deadline deadline) = 0;
+
   // Tells the peer that no message follows; as `Pipe::FinishSending`, at most once successfully.
   virtual absl::Status SendFinish() = 0;
 
-  // Says goodbye and wakes whoever waits here, without waiting. Called once, by any thread.
+  // Says goodbye and wakes whoever waits here, without waiting. Called once, by any thread; not in a forked child.
   virtual void Shut() = 0;
 
   // For the kind's use.
   bool is_closed() const { return closed_.load(std::memory_order_acquire); }  // Pairs with `Close`.
   // What the next receiving call and all later ones return.
   void EndReceiving(absl::Status status) { receive_end_ = std::move(status); }
-  // Whether a receiving call has an answer without asking the kind. The receiving thread's.
-  bool has_pending() const { return pending_.has_value() || !receive_end_.ok(); }
 
  private:
+  // Whether a receiving call has an answer without asking the kind.
+  bool HasPending() const { return pending_.has_value() || !receive_end_.ok(); }
   absl::Status CheckSending() const;
-  absl::Status CheckReceiving() const;
+  absl::Status CheckOpen() const;
   // From `overflow_` to the user.
   absl::StatusOr<std::optional<size_t>> DeliverPending(absl::Span<std::byte> buffer, std::vector<Fd>* descriptors);
 

@@ -34,18 +34,20 @@ class EchoPipe final : public BufferedPipe {
  public:
   EchoPipe() : BufferedPipe(kLimit, /*max_descriptors=*/0) {}
 
-  absl::Status WaitToSend(Deadline) override { return absl::OkStatus(); }
-  absl::Status WaitToReceive(Deadline) override { return absl::OkStatus(); }
-  bool asks_nobody() const { return has_pending(); }
-
   std::deque<std::string> messages;
   absl::Status end;
   absl::Status finish_answer;
   size_t room = 100;
   int receives = 0;
   int shuts = 0;
+  int waits = 0;
 
  private:
+  absl::Status WaitForRoom(Deadline) override { return absl::OkStatus(); }
+  absl::Status WaitForMessage(Deadline) override {
+    ++waits;
+    return absl::OkStatus();
+  }
   absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t bytes, absl::Span<const FdView>) override {
     if (messages.size() == room) return false;
     std::string message;
@@ -101,9 +103,11 @@ TEST_F(BufferedPipeTest, KeepsWhatABufferHadNoRoomForWithoutAskingAgain) {
   pipe_.messages = {"12345678", "next"};
   for (const size_t bytes : {0, 1, 7}) EXPECT_THAT(Receive(bytes), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_EQ(pipe_.receives, 1);
-  EXPECT_TRUE(pipe_.asks_nobody());
+  EXPECT_OK(pipe_.WaitToReceive(Deadline::Passed()));
+  EXPECT_EQ(pipe_.waits, 0) << "for what is there";
   EXPECT_THAT(Receive(8), IsOkAndHolds("12345678"));
-  EXPECT_FALSE(pipe_.asks_nobody());
+  EXPECT_OK(pipe_.WaitToReceive(Deadline::Passed()));
+  EXPECT_EQ(pipe_.waits, 1);
   EXPECT_THAT(Receive(100), IsOkAndHolds("next"));
   EXPECT_THAT(Receive(100), IsOkAndHolds("nothing"));
 }
@@ -116,7 +120,8 @@ TEST_F(BufferedPipeTest, AnErrorOfReceivingIsFinal) {
   EXPECT_EQ(pipe_.receives, 2);
   EXPECT_THAT(pipe_.TryPeek(nullptr), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(ReceiveBatch(100), ElementsAre("DATA_LOSS: broken"));
-  EXPECT_TRUE(pipe_.asks_nobody());
+  EXPECT_OK(pipe_.WaitToReceive(Deadline::Passed()));
+  EXPECT_EQ(pipe_.waits, 0);
 }
 
 TEST_F(BufferedPipeTest, AnErrorBehindABatchComesWithTheNextCall) {

@@ -6,7 +6,9 @@ namespace ipc {
 inline namespace sluice_0 {
 
 PipeCounters Pipe::counters() const {
-  return {.sent = send_stats_.Read(), .received = receive_stats_.Read(), .unread_bytes = UnreadBytes()};
+  return {.sent = send_stats_.Read(),
+          .received = receive_stats_.Read(),
+          .unread_bytes = fork_guard_.InForkedChild() ? 0 : UnreadBytes()};
 }
 
 absl::StatusOr<size_t> Pipe::TrySendBatch(absl::Span<const Blob> messages) {

@@ -15,6 +15,7 @@
 #include "ipc_transport/internal/direction_stats.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/fork_guard.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -35,7 +36,7 @@ struct ReceivedMessage {
   size_t descriptors = 0;       // How many of the appended descriptors are its own, in the messages' order.
 };
 
-// What an event loop watches: `fd` for `events`, as in poll(2) and epoll(7). The pipe owns the descriptor.
+// What an event loop watches: `fd` for `events`, one of POLLIN and POLLOUT. The pipe owns the descriptor.
 struct Waitable {
   FdView fd;
   short events = 0;
@@ -50,7 +51,8 @@ struct Waitable {
 //
 // Errors that every call may return: CANCELLED, this end is closed; UNAVAILABLE, the peer has closed its end, is dead
 // or silent (`ReasonOf` tells); DATA_LOSS, the peer broke the protocol, and the pipe is of no more use. What the peer
-// sent before it went is received first. All Try calls return at once.
+// sent before it went is received first; FAILED_PRECONDITION, this is a forked child's copy of the pipe, and harms it
+// in no way. All Try calls return at once.
 class Pipe {
  public:
   virtual ~Pipe() = default;
@@ -119,10 +121,13 @@ class Pipe {
   virtual absl::Status WaitToReceive(Deadline deadline) = 0;
 
   // The same for an event loop: what becomes ready, at the latest, when a refused Try call is worth another attempt,
-  // and stays so until one is refused again. So try until refused, then wait. A message that was peeked at, or too
-  // large for the buffer, makes nothing ready again; a send that was refused for its descriptors may be ready at once
-  // (the kernel counts those on their way, and tells nobody): wait 1 ms then. RESOURCE_EXHAUSTED: no descriptor for it
-  // (raise RLIMIT_NOFILE). FAILED_PRECONDITION: this kind of pipe has none.
+  // and stays so until one is refused again; ready at first. So after a refused call it is safe to wait, for an edge as
+  // well; a loop that waits for the level may stop earlier, to be fair to others. A message that was peeked at, or too
+  // large for the buffer, makes nothing ready again. Nor need a send that was refused for its descriptors: the kernel
+  // counts those on their way, and tells nobody; wait 1 ms after the refusal of a send that has some.
+  // Both may be one descriptor, which an event loop takes once only: give it a `Duplicate`, also where it wants to own
+  // what it watches. Valid as long as the pipe.
+  // RESOURCE_EXHAUSTED: no descriptor for it (raise RLIMIT_NOFILE). FAILED_PRECONDITION: this kind of pipe has none.
   virtual absl::StatusOr<Waitable> SendWaitable() = 0;
   virtual absl::StatusOr<Waitable> ReceiveWaitable() = 0;
 
@@ -158,6 +163,8 @@ class Pipe {
   internal::DirectionStats& send_stats() { return send_stats_; }
   internal::DirectionStats& receive_stats() { return receive_stats_; }
 
+  const internal::ForkGuard& fork_guard() const { return fork_guard_; }
+
   // For `counters`, from any thread.
   virtual uint64_t UnreadBytes() const { return 0; }
 
@@ -165,6 +172,7 @@ class Pipe {
   internal::DirectionStats send_stats_;
   internal::DirectionStats receive_stats_;
   WaitMode wait_mode_ = WaitMode::kAdaptive;
+  const internal::ForkGuard fork_guard_;
 };
 
 }  // namespace sluice_0

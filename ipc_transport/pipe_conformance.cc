@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -435,6 +437,42 @@ TEST_P(PipeConformance, TheMakerOfItsSocketsMayGo) {
   std::thread sender([&] { EXPECT_THAT((*a)->Send(MakeMessage(10, 1), {}, TimeLimit()), IsOk()); });
   EXPECT_THAT(ReceiveMessage(**b), IsOkAndHolds(MakeMessage(10, 1)));
   sender.join();
+}
+
+// P1, P2: what a forked child does with its copy, to its end, leaves the pipe as it is.
+TEST_P(PipeConformance, AForkedChildHarmsNothing) {
+  auto [a, b] = MakePair();
+  if (GetParam().has_waitables) {
+    ASSERT_OK(b->ReceiveWaitable());
+  }
+  ASSERT_OK(a->Send(MakeMessage(10, 1)));
+  const pid_t child = fork();
+  if (child == 0) {
+    Bytes buffer(10);
+    const absl::Status answers[] = {a->TrySend(buffer).status(),
+                                    a->Send(buffer),
+                                    a->TrySendBatch({}).status(),
+                                    a->TryReserve(1).status(),
+                                    a->TryCommit(1).status(),
+                                    a->FinishSending(),
+                                    a->WaitToSend(Deadline::Passed()),
+                                    b->TryReceive(absl::MakeSpan(buffer), nullptr).status(),
+                                    b->TryPeek(nullptr).status(),
+                                    b->Release(),
+                                    b->WaitToReceive(Deadline::Passed())};
+    int wrong = 0;
+    for (const absl::Status& answer : answers) wrong += !absl::IsFailedPrecondition(answer);
+    a->Close();
+    a.reset();
+    b.reset();
+    _exit(wrong);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(MakeMessage(10, 1)));
+  ASSERT_OK(b->Send(MakeMessage(20, 2)));
+  EXPECT_THAT(ReceiveMessage(*a), IsOkAndHolds(MakeMessage(20, 2)));
 }
 
 TEST_P(PipeConformance, AKillEndsAWait) {

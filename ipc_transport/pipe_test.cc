@@ -33,9 +33,6 @@ class ScriptedPipe final : public BufferedPipe {
  public:
   ScriptedPipe() : BufferedPipe(/*max_message_bytes=*/100, /*max_descriptors=*/1) {}
 
-  absl::Status WaitToSend(Deadline deadline) override { return Wait("send", deadline); }
-  absl::Status WaitToReceive(Deadline deadline) override { return Wait("receive", deadline); }
-
   std::deque<absl::StatusOr<bool>> try_answers;  // What the Try calls say; false: full, or empty.
   absl::Status wait_answer;
   std::deque<std::string> messages;
@@ -43,6 +40,8 @@ class ScriptedPipe final : public BufferedPipe {
   std::vector<std::string> waits;
 
  private:
+  absl::Status WaitForRoom(Deadline deadline) override { return Wait("send", deadline); }
+  absl::Status WaitForMessage(Deadline deadline) override { return Wait("receive", deadline); }
   absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t,
                                    absl::Span<const FdView> descriptors) override {
     if (!try_answers.empty()) {

@@ -139,6 +139,7 @@ absl::Status RingPipe::EndStatus() const {
 }
 
 absl::Status RingPipe::CheckSending() const {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (HasEnded()) return EndStatus();
   return state_->finished ? internal::FinishedHere() : absl::OkStatus();
 }
@@ -217,6 +218,7 @@ absl::StatusOr<bool> RingPipe::TryCommit(size_t bytes, absl::Span<const FdView> 
 
 template <typename Attempt>
 auto RingPipe::ReceiveBy(Attempt attempt) -> decltype(attempt()) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (state_->closed.load(std::memory_order_acquire)) return EndStatus();  // Pairs with `Close`.
   while (true) {
     const bool at_once = state_->receiver.HasRecord();
@@ -271,6 +273,7 @@ absl::StatusOr<std::optional<Blob>> RingPipe::TryPeek(std::vector<Fd>* descripto
 }
 
 absl::Status RingPipe::Release() {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (state_->closed.load(std::memory_order_acquire)) return EndStatus();  // Pairs with `Close`.
   SLUICE_ASSIGN_OR_RETURN(const size_t bytes, state_->receiver.ReleasePeeked());
   receive_stats().CountMessage(bytes);
@@ -278,6 +281,7 @@ absl::Status RingPipe::Release() {
 }
 
 absl::Status RingPipe::WaitToSend(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   internal::RingSender& sender = state_->sender;
   Link& link = *state_->parts.link;
   if (sender.link_was_full()) {
@@ -298,6 +302,7 @@ absl::Status RingPipe::WaitToSend(Deadline deadline) {
 }
 
 absl::Status RingPipe::WaitToReceive(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   internal::RingReceiver& receiver = state_->receiver;
   // In an event loop it stays asleep to the peer, whose doorbell makes the waitable ready.
   const auto end_sleep = [&] {
@@ -328,6 +333,7 @@ absl::StatusOr<FdView> RingPipe::EventsOf(std::unique_ptr<internal::LinkEvents>&
 uint64_t RingPipe::UnreadBytes() const { return state_->sender.UnreadBytes(); }
 
 absl::Status RingPipe::FinishSending() {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (HasEnded()) return EndStatus();
   if (!state_->finished) state_->sender.Finish();
   state_->finished = true;
@@ -336,6 +342,7 @@ absl::Status RingPipe::FinishSending() {
 
 void RingPipe::Close() {
   if (state_->closed.exchange(true, std::memory_order_acq_rel)) return;  // Pairs with `HasEnded`.
+  if (fork_guard().InForkedChild()) return;                              // The lanes are not even mapped there.
   state_->own.control.closed.store(1, std::memory_order_release);        // Pairs with RingReceiver::PeerHasClosed.
   Link& link = *state_->parts.link;
   if (state_->parts.owns_link) {

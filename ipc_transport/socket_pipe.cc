@@ -192,15 +192,14 @@ absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, intern
   return internal::NothingCame();
 }
 
-absl::Status SocketPipe::WaitToSend(Deadline deadline) {
+absl::Status SocketPipe::WaitForRoom(Deadline deadline) {
   if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, send_stats(), deadline);
   const absl::Status status =
       WaitFor(/*event=*/0, send_spinner_, send_stats(), Earlier(deadline, internal::kInFlightTick));
   return deadline.HasPassed() ? status : absl::OkStatus();
 }
 
-absl::Status SocketPipe::WaitToReceive(Deadline deadline) {
-  if (has_pending()) return absl::OkStatus();
+absl::Status SocketPipe::WaitForMessage(Deadline deadline) {
   return WaitFor(POLLIN, receive_spinner_, receive_stats(), deadline);
 }
 

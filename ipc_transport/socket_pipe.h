@@ -53,8 +53,6 @@ class SocketPipe final : public BufferedPipe {
 
   ~SocketPipe() override;
 
-  absl::Status WaitToSend(Deadline deadline) override;
-  absl::Status WaitToReceive(Deadline deadline) override;
   absl::StatusOr<Waitable> SendWaitable() override;
   absl::StatusOr<Waitable> ReceiveWaitable() override;
 
@@ -65,6 +63,8 @@ class SocketPipe final : public BufferedPipe {
                                    absl::Span<const FdView> descriptors) override;
   absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
                                                        std::vector<Fd>* descriptors) override;
+  absl::Status WaitForRoom(Deadline deadline) override;
+  absl::Status WaitForMessage(Deadline deadline) override;
   absl::Status SendFinish() override;
   void Shut() override;
 

@@ -90,17 +90,21 @@ absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) 
 }  // namespace
 
 Region::Region(Region&& other) noexcept
-    : fd_(std::move(other.fd_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : fd_(std::move(other.fd_)),
+      data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      fork_guard_(other.fork_guard_) {}
 
 Region& Region::operator=(Region&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(fork_guard_, other.fork_guard_);
   return *this;
 }
 
 Region::~Region() {
-  if (data_ != nullptr) os::Munmap(data_, size_);
+  if (data_ != nullptr && !fork_guard_.InForkedChild()) os::Munmap(data_, size_);
 }
 
 absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing) {

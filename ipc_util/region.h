@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/fork_guard.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -77,6 +78,7 @@ class Region {
   Fd fd_;
   std::byte* data_ = nullptr;
   size_t size_ = 0;
+  internal::ForkGuard fork_guard_;  // A forked child has nothing mapped there, or something else.
 };
 
 }  // namespace sluice_0

@@ -79,13 +79,16 @@ absl::string_view Name(Reason reason) {
 
 Reason ReasonOf(const absl::Status& status) {
   const absl::optional<absl::Cord> payload = status.GetPayload(kReasonUrl);
-  if (!payload.has_value() || payload->size() != 1) return Reason::kNone;
-  return static_cast<Reason>((*payload)[0]);
+  if (!payload.has_value()) return Reason::kNone;
+  for (int value = 0; value <= static_cast<int>(Reason::kLimit); ++value) {
+    if (*payload == Name(static_cast<Reason>(value))) return static_cast<Reason>(value);
+  }
+  return Reason::kNone;
 }
 
+// The name, as a printed status shows it.
 absl::Status WithReason(absl::Status status, Reason reason) {
-  const char byte = static_cast<char>(reason);
-  if (!status.ok()) status.SetPayload(kReasonUrl, absl::Cord(absl::string_view(&byte, 1)));
+  if (!status.ok()) status.SetPayload(kReasonUrl, absl::Cord(Name(reason)));
   return status;
 }
 

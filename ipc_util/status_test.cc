@@ -96,7 +96,7 @@ TEST(ReasonTest, NoneWhereThereIsNone) {
   EXPECT_EQ(ReasonOf(absl::OkStatus()), Reason::kNone);
   EXPECT_EQ(ReasonOf(absl::UnavailableError("text")), Reason::kNone);
   absl::Status strange = absl::UnavailableError("text");
-  strange.SetPayload("sluice/reason", absl::Cord("two bytes or more"));
+  strange.SetPayload("sluice/reason", absl::Cord("the name of none"));
   EXPECT_EQ(ReasonOf(strange), Reason::kNone);
 }
 

@@ -57,13 +57,12 @@ absl::StatusOr<std::optional<size_t>> ChecksumPipe::ReceiveMessage(absl::Span<st
   return bytes;
 }
 
-absl::Status ChecksumPipe::WaitToSend(ipc::Deadline deadline) {
+absl::Status ChecksumPipe::WaitForRoom(ipc::Deadline deadline) {
   inner_->set_wait_mode(wait_mode());
   return inner_->WaitToSend(deadline);
 }
 
-absl::Status ChecksumPipe::WaitToReceive(ipc::Deadline deadline) {
-  if (has_pending()) return absl::OkStatus();
+absl::Status ChecksumPipe::WaitForMessage(ipc::Deadline deadline) {
   inner_->set_wait_mode(wait_mode());
   return inner_->WaitToReceive(deadline);
 }

@@ -29,8 +29,6 @@ class ChecksumPipe final : public ipc::BufferedPipe {
         inner_(std::move(inner)) {}
   ~ChecksumPipe() override { Close(); }
 
-  absl::Status WaitToSend(ipc::Deadline deadline) override;
-  absl::Status WaitToReceive(ipc::Deadline deadline) override;
   absl::StatusOr<ipc::Waitable> SendWaitable() override { return inner_->SendWaitable(); }
   absl::StatusOr<ipc::Waitable> ReceiveWaitable() override { return inner_->ReceiveWaitable(); }
 
@@ -39,6 +37,8 @@ class ChecksumPipe final : public ipc::BufferedPipe {
                                    absl::Span<const ipc::FdView> descriptors) override;
   absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
                                                        std::vector<ipc::Fd>* descriptors) override;
+  absl::Status WaitForRoom(ipc::Deadline deadline) override;
+  absl::Status WaitForMessage(ipc::Deadline deadline) override;
   absl::Status SendFinish() override { return inner_->FinishSending(); }
   void Shut() override { inner_->Close(); }
 

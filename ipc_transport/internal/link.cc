@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
 
 namespace ipc {
@@ -98,6 +99,7 @@ absl::StatusOr<std::vector<Fd>> Link::TakeDescriptors(uint32_t channel, uint64_t
 }
 
 absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   MutexLock lock(mutex_);
   while (generation_.load(std::memory_order_relaxed) == ticket && !ended_.load(std::memory_order_relaxed)) {
     if (deadline.HasPassed()) return absl::DeadlineExceededError("nothing came from the peer in time");
@@ -134,6 +136,7 @@ void Link::Interrupt() {
 }
 
 void Link::Pump() {
+  if (fork_guard_.InForkedChild()) return;
   MutexLock lock(mutex_);
   PumpLocked();
 }
@@ -215,11 +218,13 @@ void Link::EndByPeerLocked() {
 }
 
 absl::Status Link::end_status() const {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   MutexLock lock(mutex_);
   return end_status_;
 }
 
 void Link::End(const absl::Status& status) {
+  if (fork_guard_.InForkedChild()) return;
   MutexLock lock(mutex_);
   EndLocked(status);
 }
@@ -241,6 +246,7 @@ void Link::AddListener(FdView event) {
 }
 
 void Link::RemoveListener(FdView event) {
+  if (fork_guard_.InForkedChild()) return;
   MutexLock lock(mutex_);
   std::erase_if(listeners_, [&](FdView listener) { return listener.get() == event.get(); });
 }

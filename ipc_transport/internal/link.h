@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/pid_fd.h"
 
@@ -59,8 +60,9 @@ class Link {
   // True once the link has ended on either side; `end_status` is set by then.
   bool ended() const { return ended_.load(std::memory_order_acquire); }  // Pairs with `EndLocked`.
 
-  // OK until the end; then CANCELLED (ended here), UNAVAILABLE, DATA_LOSS or RESOURCE_EXHAUSTED. UNAVAILABLE has its
-  // Reason: kGoodbye; kExited or kKilled where the kernel tells how the peer's process ended; else kGone.
+  // OK until the end; then FAILED_PRECONDITION in a forked child, CANCELLED (ended here), UNAVAILABLE, DATA_LOSS or
+  // RESOURCE_EXHAUSTED. UNAVAILABLE has its Reason: kGoodbye; kExited or kKilled where the kernel tells how the peer's
+  // process ended; else kGone.
   absl::Status end_status() const;
 
   // Ends the link on this side with `status`, says goodbye and wakes all waiters. Only the first end counts. Never
@@ -98,6 +100,7 @@ class Link {
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Advance() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const ForkGuard fork_guard_;  // In a forked child nothing is sent, ended or locked.
   const Fd socket_;
   const PidFd peer_;
   const Fd interrupt_;  // An eventfd: readable once somebody here wants the thread in ppoll back.

@@ -40,10 +40,9 @@ class KeepingPipe final : public BufferedPipe {
 
   const std::vector<Sent>& sent() const { return sent_; }
 
-  absl::Status WaitToSend(Deadline) override { return absl::DeadlineExceededError("full"); }
-  absl::Status WaitToReceive(Deadline) override { return absl::DeadlineExceededError("empty"); }
-
  private:
+  absl::Status WaitForRoom(Deadline) override { return absl::DeadlineExceededError("full"); }
+  absl::Status WaitForMessage(Deadline) override { return absl::DeadlineExceededError("empty"); }
   absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t,
                                    absl::Span<const FdView> descriptors) override {
     if (sent_.size() == room_) return false;
