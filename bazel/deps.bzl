@@ -10,7 +10,7 @@ def sluice_deps(dev = False):
     //ipc_shm_classic or //ipc_shm_jemalloc declares repositories of these names.
 
     Args:
-      dev: True to get what Sluice's own tests and benchmarks need as well.
+      dev: True to get what Sluice's own tests, benchmarks and examples need as well.
     """
     for dependency in DEPENDENCIES.values():
         archive = dependency.archive

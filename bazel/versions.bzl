@@ -15,7 +15,7 @@ def _dependency(version, repository, archive = None, dev = False):
       version: of the module in the Bazel registry.
       repository: the name by which our BUILD files call it.
       archive: the same release for a WORKSPACE; None if its user has to bring the repository.
-      dev: True if only Sluice's own tests and benchmarks need it.
+      dev: True if only Sluice's own tests, benchmarks and examples need it.
 
     Returns:
       a struct of the arguments.
@@ -50,6 +50,7 @@ DEPENDENCIES = {
             "sha256-bnjw5X3iaAH29WT6fEpI3Is2hz5BYlepK7sJN+6shEY=",
         ),
     ),
+    "boost.asio": _dependency("1.90.0.bcr.1", "boost.asio", dev = True),
     "boost.interprocess": _dependency("1.90.0.bcr.1", "boost.interprocess"),
     "capnp-cpp": _dependency(
         "1.4.0",

@@ -32,6 +32,7 @@ const std::vector<Allowance>& Allowances() {
   static const std::vector<Allowance> kAllowances = {
       {"capnp/", {"ipc_transport/structured/.*", kPrograms}},
       {"kj/", {"ipc_transport/structured/.*", kPrograms}},
+      {"boost/asio/", {"examples/event_loop_asio/.*"}},
       {"boost/", {"ipc_transport/boost_mq_pipe.*", "ipc_shm_classic/.*"}},
       {"jemalloc/", {R"(third_party/jemalloc/jemalloc\.h)"}},
       {"third_party/jemalloc/", {"ipc_shm_jemalloc/.*", "third_party/jemalloc/.*"}},
@@ -110,6 +111,8 @@ TEST(IncludeCheckTest, KnowsTheLayers) {
   EXPECT_FALSE(IsAllowed("ipc_transport/channel.h", "kj/common.h"));
   EXPECT_TRUE(IsAllowed("ipc_transport/structured/channel.h", "capnp/message.h"));
   EXPECT_FALSE(IsAllowed("ipc_session/session.h", "boost/interprocess/interprocess_fwd.hpp"));
+  EXPECT_FALSE(IsAllowed("ipc_shm_classic/arena.cc", "boost/asio/io_context.hpp"));
+  EXPECT_TRUE(IsAllowed("examples/event_loop_asio/event_loop_asio.cc", "boost/asio/io_context.hpp"));
   EXPECT_FALSE(IsAllowed("ipc_shm_jemalloc/arena.cc", "jemalloc/jemalloc.h"));
   EXPECT_TRUE(IsAllowed("ipc_shm_jemalloc/arena.cc", "third_party/jemalloc/jemalloc.h"));
   EXPECT_FALSE(IsAllowed("ipc_util/fd.cc", "gtest/gtest.h"));
