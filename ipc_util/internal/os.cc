@@ -80,8 +80,17 @@ SLUICE_OS_DEFINITION int Fstat(int fd, struct stat* out) {
 SLUICE_OS_DEFINITION int Stat(const char* path, struct stat* out) {
   return Call("Stat", [&] { return ::stat(path, out); });
 }
+SLUICE_OS_DEFINITION int Lstat(const char* path, struct stat* out) {
+  return Call("Lstat", [&] { return ::lstat(path, out); });
+}
 SLUICE_OS_DEFINITION int Open(const char* path, int flags, mode_t mode) {
   return Call("Open", [&] { return ::open(path, flags, mode); });
+}
+SLUICE_OS_DEFINITION ssize_t Read(int fd, void* out, size_t bytes) {
+  return Call("Read", [&] { return ::read(fd, out, bytes); });
+}
+SLUICE_OS_DEFINITION ssize_t GetDents(int fd, void* out, size_t bytes) {
+  return Call("GetDents", [&] { return static_cast<ssize_t>(::syscall(SYS_getdents64, fd, out, bytes)); });
 }
 SLUICE_OS_DEFINITION int Mkdir(const char* path, mode_t mode) {
   return Call("Mkdir", [&] { return ::mkdir(path, mode); });
@@ -154,6 +163,9 @@ SLUICE_OS_DEFINITION int EpollCreate(int flags) {
 SLUICE_OS_DEFINITION int EpollCtl(int fd, int operation, int target, epoll_event* event) {
   return Call("EpollCtl", [&] { return ::epoll_ctl(fd, operation, target, event); });
 }
+SLUICE_OS_DEFINITION int EpollWait(int fd, epoll_event* events, int count, int timeout_milliseconds) {
+  return Call("EpollWait", [&] { return ::epoll_wait(fd, events, count, timeout_milliseconds); });
+}
 SLUICE_OS_DEFINITION int EventFd(unsigned initial, int flags) {
   return Call("EventFd", [&] { return ::eventfd(initial, flags); });
 }
@@ -162,6 +174,26 @@ SLUICE_OS_DEFINITION int EventFdRead(int fd, eventfd_t* value) {
 }
 SLUICE_OS_DEFINITION int EventFdWrite(int fd, eventfd_t value) {
   return Call("EventFdWrite", [&] { return ::eventfd_write(fd, value); });
+}
+
+SLUICE_OS_DEFINITION int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes) {
+  return Call("MqOpen", [&] { return ::mq_open(name, flags, mode, attributes); });
+}
+SLUICE_OS_DEFINITION int MqUnlink(const char* name) {
+  return Call("MqUnlink", [&] { return ::mq_unlink(name); });
+}
+SLUICE_OS_DEFINITION int MqGetAttr(int queue, mq_attr* out) {
+  return Call("MqGetAttr", [&] { return ::mq_getattr(queue, out); });
+}
+SLUICE_OS_DEFINITION int MqTimedSend(int queue, const void* message, size_t bytes, unsigned priority,
+                                     const timespec* until) {
+  return Call("MqTimedSend",
+              [&] { return ::mq_timedsend(queue, static_cast<const char*>(message), bytes, priority, until); });
+}
+SLUICE_OS_DEFINITION ssize_t MqTimedReceive(int queue, void* out, size_t bytes, unsigned* priority,
+                                            const timespec* until) {
+  return Call("MqTimedReceive",
+              [&] { return ::mq_timedreceive(queue, static_cast<char*>(out), bytes, priority, until); });
 }
 
 SLUICE_OS_DEFINITION void Point(const char* name) { ReachPoint(name); }

@@ -8,6 +8,7 @@
 #define SLUICE_IPC_UTIL_INTERNAL_OS_H_
 
 #include <fcntl.h>
+#include <mqueue.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -36,7 +37,11 @@ int FcntlLock(int fd, int command, struct flock* lock);
 int Ioctl(int fd, unsigned long request, void* argument);
 int Fstat(int fd, struct stat* out);
 int Stat(const char* path, struct stat* out);
+int Lstat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);
+ssize_t Read(int fd, void* out, size_t bytes);
+// getdents64(2): records of linux_dirent64.
+ssize_t GetDents(int fd, void* out, size_t bytes);
 int Mkdir(const char* path, mode_t mode);
 int Fchmod(int fd, mode_t mode);
 int Chmod(const char* path, mode_t mode);
@@ -61,9 +66,16 @@ int PidFdOpen(pid_t pid, unsigned flags);
 int WaitId(idtype_t type, id_t id, siginfo_t* out, int options);
 int EpollCreate(int flags);
 int EpollCtl(int fd, int operation, int target, epoll_event* event);
+int EpollWait(int fd, epoll_event* events, int count, int timeout_milliseconds);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);
+
+int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes);
+int MqUnlink(const char* name);
+int MqGetAttr(int queue, mq_attr* out);
+int MqTimedSend(int queue, const void* message, size_t bytes, unsigned priority, const timespec* until);
+ssize_t MqTimedReceive(int queue, void* out, size_t bytes, unsigned* priority, const timespec* until);
 
 // A named place in a protocol, such as "session.hello.sent". Does nothing in production; a test can make the process
 // die, stop or fail there. On cold paths only.

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <string>
 
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
@@ -46,6 +47,40 @@ TEST(OsTest, MessagesGoWhole) {
   message.msg_iovlen = 1;
   EXPECT_EQ(SendMsg(here.get(), &message, MSG_NOSIGNAL), 5);
   EXPECT_EQ(RecvMsg(there.get(), &message, MSG_DONTWAIT), 5);
+}
+
+TEST(OsTest, QueuesPassMessagesAndTellEpoll) {
+  const std::string name = "/sluice-os-test." + std::to_string(getpid());
+  mq_attr attributes = {};
+  attributes.mq_maxmsg = 2;
+  attributes.mq_msgsize = 8;
+  const Fd queue(MqOpen(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600, &attributes));
+  ASSERT_TRUE(queue.valid());
+  EXPECT_EQ(MqUnlink(name.c_str()), 0);
+  const timespec at_once = {};
+  char message[8];
+  EXPECT_EQ(MqTimedReceive(queue.get(), message, sizeof(message), nullptr, &at_once), -1);
+  EXPECT_EQ(errno, ETIMEDOUT);
+  EXPECT_EQ(MqTimedSend(queue.get(), "hello", 5, 0, &at_once), 0);
+  ASSERT_EQ(MqGetAttr(queue.get(), &attributes), 0);
+  EXPECT_EQ(attributes.mq_curmsgs, 1);
+  const Fd epoll(EpollCreate(EPOLL_CLOEXEC));
+  epoll_event event = {.events = EPOLLIN, .data = {}};
+  ASSERT_EQ(EpollCtl(epoll.get(), EPOLL_CTL_ADD, queue.get(), &event), 0);
+  EXPECT_EQ(EpollWait(epoll.get(), &event, 1, 0), 1);
+  EXPECT_EQ(MqTimedReceive(queue.get(), message, sizeof(message), nullptr, &at_once), 5);
+  EXPECT_EQ(EpollWait(epoll.get(), &event, 1, 0), 0);
+}
+
+TEST(OsTest, FoldersAreListed) {
+  const Fd folder(Open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+  char entries[8192];
+  EXPECT_GT(GetDents(folder.get(), entries, sizeof(entries)), 0);
+  struct stat link;
+  ASSERT_EQ(Lstat("/proc/self", &link), 0);
+  EXPECT_TRUE(S_ISLNK(link.st_mode));
+  const Fd file(Open("/proc/self/comm", O_RDONLY | O_CLOEXEC, 0));
+  EXPECT_GT(Read(file.get(), entries, sizeof(entries)), 0);
 }
 
 // What a test can ask for by the environment is nothing to production.
