@@ -74,8 +74,8 @@ bool FindsNothing(Pipe& pipe) {
 
 TEST_P(PipeConformance, ABatchIsItsMessagesInOrder) {
   auto [a, b] = MakePair();
-  EXPECT_THAT(a->TrySendBatch(Batch(20)), IsOkAndHolds(20u));
-  for (uint32_t i = 0; i < 20; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(Batch::Message(i)));
+  EXPECT_THAT(a->TrySendBatch(Batch(kFewMessages)), IsOkAndHolds(kFewMessages));
+  for (uint32_t i = 0; i < kFewMessages; ++i) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(Batch::Message(i)));
   EXPECT_THAT(a->TrySendBatch({}), IsOkAndHolds(0u));
   EXPECT_TRUE(FindsNothing(*b));
 }
@@ -110,8 +110,8 @@ TEST_P(PipeConformance, ReceivesABatchIntoPartsOfOneBuffer) {
   Bytes buffer(4 * b->max_message_bytes());
   std::vector<ReceivedMessage> messages(64);
   EXPECT_THAT(b->TryReceiveBatch(absl::MakeSpan(buffer), absl::MakeSpan(messages), nullptr), IsOkAndHolds(0u));
-  ASSERT_THAT(a->TrySendBatch(Batch(20)), IsOkAndHolds(20u));
-  for (uint32_t next = 0; next < 20;) {
+  ASSERT_THAT(a->TrySendBatch(Batch(kFewMessages)), IsOkAndHolds(kFewMessages));
+  for (uint32_t next = 0; next < kFewMessages;) {
     ASSERT_OK(b->WaitToReceive(TimeLimit()));
     ASSERT_OK_AND_ASSIGN(const size_t received,
                          b->TryReceiveBatch(absl::MakeSpan(buffer), absl::MakeSpan(messages), nullptr));
@@ -122,7 +122,7 @@ TEST_P(PipeConformance, ReceivesABatchIntoPartsOfOneBuffer) {
 
 TEST_P(PipeConformance, ABatchIsNoLargerThanItsBuffers) {
   auto [a, b] = MakePair();
-  ASSERT_THAT(a->TrySendBatch(Batch(10, 10)), IsOkAndHolds(10u));
+  ASSERT_THAT(a->TrySendBatch(Batch(kFewMessages, 10)), IsOkAndHolds(kFewMessages));
   Bytes buffer(Batch::Message(10).size() + Batch::Message(11).size());
   std::vector<ReceivedMessage> messages(10);
   uint32_t next = 10;
@@ -140,7 +140,7 @@ TEST_P(PipeConformance, ABatchIsNoLargerThanItsBuffers) {
   EXPECT_EQ(next, before);
   EXPECT_THAT(b->TryReceiveBatch(absl::MakeSpan(buffer).subspan(0, 1), absl::MakeSpan(messages), nullptr),
               StatusIs(kInvalidArgument));
-  while (next < 20) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(Batch::Message(next++)));
+  while (next < 10 + kFewMessages) EXPECT_THAT(ReceiveMessage(*b), IsOkAndHolds(Batch::Message(next++)));
 }
 
 TEST_P(PipeConformance, ABatchTellsWhoseDescriptorsAreWhose) {

@@ -19,6 +19,9 @@ namespace testing {
 
 using Bytes = std::vector<std::byte>;
 
+// So many small messages every pipe takes before the first is received.
+inline constexpr uint32_t kFewMessages = 4;
+
 // `size` bytes that `seed` decides.
 Bytes MakeMessage(size_t size, uint32_t seed);
 
