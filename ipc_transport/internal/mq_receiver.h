@@ -1,0 +1,53 @@
+// The receiving side of a message queue.
+
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_MQ_RECEIVER_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_MQ_RECEIVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/mq_queue.h"
+#include "ipc_util/fd.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// The only reader of the peer's queue, whose every message is checked. One thread.
+class MqReceiver {
+ public:
+  // `queue` is of `shape`, and a payload has at most `max_payload` bytes.
+  MqReceiver(Fd queue, const MqShape& shape, size_t max_payload, std::shared_ptr<Link> link);
+
+  // The next message, without waiting: its first bytes into `buffer`, the rest into `overflow`, its descriptors to
+  // `*descriptors`. Its size; nullopt: there is none. OUT_OF_RANGE: the peer has finished. Another error ends the link:
+  // DATA_LOSS, FAILED_PRECONDITION: as `ParseMqRecord`; RESOURCE_EXHAUSTED: no room for the descriptors.
+  absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
+                                                   std::vector<Fd>* descriptors);
+
+  FdView queue() const { return queue_; }
+
+ private:
+  // The next message, in `message_`; nullopt: there is none.
+  absl::StatusOr<std::optional<absl::Span<const std::byte>>> Take();
+
+  const Fd queue_;
+  const MqShape shape_;
+  const size_t max_payload_;
+  const std::shared_ptr<Link> link_;
+  // Of `shape_.message_bytes`: the kernel gives a message into no less.
+  const std::unique_ptr<std::byte[]> message_;
+  uint64_t next_record_ = 0;
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_MQ_RECEIVER_H_

@@ -1,0 +1,118 @@
+#include "ipc_transport/internal/mq_sender.h"
+
+#include <mqueue.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// Messages of one priority come out in the order in which they went in.
+constexpr unsigned kPriority = 0;
+
+// Of the queue: the kernel tells every receipt, where a plain EPOLLOUT would tell of the place that is kept for the
+// finish for ever.
+constexpr uint32_t kReceipts = EPOLLOUT | EPOLLET;
+
+}  // namespace
+
+absl::StatusOr<MqSender> MqSender::Create(Fd queue, const MqShape& shape, std::shared_ptr<Link> link) {
+  Fd events(os::EpollCreate(EPOLL_CLOEXEC));
+  if (!events.valid()) return FromErrno(errno, "make an epoll descriptor");
+  MqSender sender(std::move(queue), shape, std::move(link), std::move(events));
+  SLUICE_RETURN_IF_ERROR(sender.Watch(sender.queue_, kReceipts));
+  SLUICE_RETURN_IF_ERROR(sender.Watch(sender.link_->socket(), EPOLLIN));
+  if (sender.link_->peer_fd().valid()) SLUICE_RETURN_IF_ERROR(sender.Watch(sender.link_->peer_fd(), EPOLLIN));
+  return sender;
+}
+
+MqSender::MqSender(Fd queue, const MqShape& shape, std::shared_ptr<Link> link, Fd events)
+    : queue_(std::move(queue)),
+      shape_(shape),
+      link_(std::move(link)),
+      events_(std::move(events)),
+      assembled_(std::make_unique_for_overwrite<std::byte[]>(shape.message_bytes)) {}
+
+absl::Status MqSender::Watch(FdView fd, uint32_t events) {
+  epoll_event event = {.events = events, .data = {}};
+  if (os::EpollCtl(events_.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0) return absl::OkStatus();
+  return FromErrno(errno, "watch a descriptor");
+}
+
+bool MqSender::HasRoom() {
+  if (known_room_ > 0) return true;
+  mq_attr attributes;
+  if (os::MqGetAttr(queue_.get(), &attributes) != 0) return false;
+  const size_t for_messages = shape_.messages - 1;
+  known_room_ = for_messages - std::min(for_messages, static_cast<size_t>(attributes.mq_curmsgs));
+  return known_room_ > 0;
+}
+
+absl::StatusOr<bool> MqSender::TrySend(absl::Span<const Blob> parts, size_t bytes,
+                                       absl::Span<const FdView> descriptors) {
+  link_was_full_ = false;
+  if (!HasRoom()) return false;
+  if (!descriptors.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, link_->SendDescriptors(kMqLinkChannel, next_record_, descriptors));
+    link_was_full_ = !sent;
+    if (!sent) return false;
+  }
+  const absl::Status put = Put({.type = MqRecordType::kMessage,
+                                .descriptors = static_cast<uint8_t>(descriptors.size()),
+                                .bytes = static_cast<uint32_t>(bytes)},
+                               parts);
+  if (put.ok()) return true;
+  link_->End(put);
+  return put;
+}
+
+absl::Status MqSender::Finish() {
+  const absl::Status put = Put({.type = MqRecordType::kFinish}, {});
+  if (!put.ok()) link_->End(put);
+  return put;
+}
+
+absl::Status MqSender::Put(MqRecordHeader header, absl::Span<const Blob> parts) {
+  header.record = next_record_;
+  std::memcpy(assembled_.get(), &header, sizeof(header));
+  std::byte* end = assembled_.get() + sizeof(header);
+  for (const Blob& part : parts) end = std::copy(part.begin(), part.end(), end);
+  const timespec at_once = {};
+  while (os::MqTimedSend(queue_.get(), assembled_.get(), end - assembled_.get(), kPriority, &at_once) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == ETIMEDOUT || errno == EAGAIN) {
+      return absl::DataLossError("somebody else has filled this side's message queue");
+    }
+    return FromErrno(errno, "send to a message queue");
+  }
+  ++next_record_;
+  if (known_room_ > 0) --known_room_;
+  return absl::OkStatus();
+}
+
+void MqSender::Quiet() {
+  std::array<epoll_event, 4> told;
+  while (os::EpollWait(events_.get(), told.data(), told.size(), 0) < 0 && errno == EINTR) {
+  }
+}
+
+void MqSender::Signal() {
+  epoll_event event = {.events = kReceipts, .data = {}};
+  os::EpollCtl(events_.get(), EPOLL_CTL_MOD, queue_.get(), &event);
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
