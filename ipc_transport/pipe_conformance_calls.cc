@@ -126,7 +126,7 @@ TEST_P(PipeConformance, ABatchIsNoLargerThanItsBuffers) {
   Bytes buffer(Batch::Message(10).size() + Batch::Message(11).size());
   std::vector<ReceivedMessage> messages(10);
   uint32_t next = 10;
-  const auto receive = [&](absl::Span<std::byte> into, size_t count) {
+  const auto receive = [&, &b = b](absl::Span<std::byte> into, size_t count) {
     const absl::StatusOr<size_t> received =
         b->TryReceiveBatch(into, absl::MakeSpan(messages).subspan(0, count), nullptr);
     ASSERT_THAT(received, IsOk());
