@@ -4,7 +4,6 @@
 #define SLUICE_IPC_TRANSPORT_INTERNAL_MQ_RECEIVER_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "absl/types/span.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_transport/internal/mq_queue.h"
+#include "ipc_transport/internal/mq_record_stream.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -25,25 +25,18 @@ class MqReceiver {
   // `queue` is of `shape`, and a payload has at most `max_payload` bytes.
   MqReceiver(Fd queue, const MqShape& shape, size_t max_payload, std::shared_ptr<Link> link);
 
-  // The next message, without waiting: its first bytes into `buffer`, the rest into `overflow`, its descriptors to
-  // `*descriptors`. Its size; nullopt: there is none. OUT_OF_RANGE: the peer has finished. Another error ends the link:
-  // DATA_LOSS, FAILED_PRECONDITION: as `ParseMqRecord`; RESOURCE_EXHAUSTED: no room for the descriptors.
+  // The next message, without waiting, as of `MqRecordReader::Deliver`. nullopt: there is none.
   absl::StatusOr<std::optional<size_t>> TryReceive(absl::Span<std::byte> buffer, absl::Span<std::byte> overflow,
                                                    std::vector<Fd>* descriptors);
 
   FdView queue() const { return queue_; }
 
  private:
-  // The next message, in `message_`; nullopt: there is none.
-  absl::StatusOr<std::optional<absl::Span<const std::byte>>> Take();
-
   const Fd queue_;
   const MqShape shape_;
-  const size_t max_payload_;
-  const std::shared_ptr<Link> link_;
   // Of `shape_.message_bytes`: the kernel gives a message into no less.
-  const std::unique_ptr<std::byte[]> message_;
-  uint64_t next_record_ = 0;
+  const std::unique_ptr<std::byte[]> record_;
+  MqRecordReader records_;
 };
 
 }  // namespace internal

@@ -29,7 +29,6 @@
 namespace ipc::testing {
 namespace {
 
-using ::ipc::internal::kMqLinkChannel;
 using ::ipc::internal::Link;
 using ::ipc::internal::MakeMqQueue;
 using ::ipc::internal::MqQueue;
@@ -106,7 +105,7 @@ TEST_F(MqReceiverTest, WhatHasNoRoomInTheBufferOverflows) {
 
 TEST_F(MqReceiverTest, DescriptorsComeWithTheirRecord) {
   const FdView descriptors[] = {writer_, writer_};
-  ASSERT_THAT(peer_link_->SendDescriptors(kMqLinkChannel, 0, descriptors), IsOkAndHolds(true));
+  ASSERT_THAT(peer_link_->SendDescriptors(/*channel=*/0, 0, descriptors), IsOkAndHolds(true));
   Put({.descriptors = 2, .bytes = 4}, "with");
   EXPECT_THAT(Receive(), IsOkAndHolds("with"));
   EXPECT_EQ(descriptors_.size(), 2u);

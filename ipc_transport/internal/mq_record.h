@@ -17,9 +17,6 @@ namespace internal {
 
 inline constexpr uint8_t kMqRecordVersion = 1;
 
-// Of the link, for the descriptors of records.
-inline constexpr uint32_t kMqLinkChannel = 0;
-
 enum class MqRecordType : uint8_t { kMessage = 1, kFinish = 2 };
 
 struct MqRecordHeader {

@@ -6,10 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -43,7 +41,7 @@ MqSender::MqSender(Fd queue, const MqShape& shape, std::shared_ptr<Link> link, F
       shape_(shape),
       link_(std::move(link)),
       events_(std::move(events)),
-      assembled_(std::make_unique_for_overwrite<std::byte[]>(shape.message_bytes)) {}
+      records_(link_, shape.message_bytes) {}
 
 absl::Status MqSender::Watch(FdView fd, uint32_t events) {
   epoll_event event = {.events = events, .data = {}};
@@ -64,40 +62,25 @@ absl::StatusOr<bool> MqSender::TrySend(absl::Span<const Blob> parts, size_t byte
                                        absl::Span<const FdView> descriptors) {
   link_was_full_ = false;
   if (!HasRoom()) return false;
-  if (!descriptors.empty()) {
-    SLUICE_ASSIGN_OR_RETURN(const bool sent, link_->SendDescriptors(kMqLinkChannel, next_record_, descriptors));
-    link_was_full_ = !sent;
-    if (!sent) return false;
-  }
-  const absl::Status put = Put({.type = MqRecordType::kMessage,
-                                .descriptors = static_cast<uint8_t>(descriptors.size()),
-                                .bytes = static_cast<uint32_t>(bytes)},
-                               parts);
-  if (put.ok()) return true;
-  link_->End(put);
-  return put;
+  SLUICE_ASSIGN_OR_RETURN(const bool sent, records_.SendDescriptors(descriptors));
+  link_was_full_ = !sent;
+  if (!sent) return false;
+  SLUICE_RETURN_IF_ERROR(Put(records_.Assemble(parts, bytes, descriptors.size())));
+  return true;
 }
 
-absl::Status MqSender::Finish() {
-  const absl::Status put = Put({.type = MqRecordType::kFinish}, {});
-  if (!put.ok()) link_->End(put);
-  return put;
-}
+absl::Status MqSender::Finish() { return Put(records_.AssembleFinish()); }
 
-absl::Status MqSender::Put(MqRecordHeader header, absl::Span<const Blob> parts) {
-  header.record = next_record_;
-  std::memcpy(assembled_.get(), &header, sizeof(header));
-  std::byte* end = assembled_.get() + sizeof(header);
-  for (const Blob& part : parts) end = std::copy(part.begin(), part.end(), end);
+absl::Status MqSender::Put(Blob record) {
   const timespec at_once = {};
-  while (os::MqTimedSend(queue_.get(), assembled_.get(), end - assembled_.get(), kPriority, &at_once) != 0) {
+  while (os::MqTimedSend(queue_.get(), record.data(), record.size(), kPriority, &at_once) != 0) {
     if (errno == EINTR) continue;
-    if (errno == ETIMEDOUT || errno == EAGAIN) {
-      return absl::DataLossError("somebody else has filled this side's message queue");
-    }
-    return FromErrno(errno, "send to a message queue");
+    const absl::Status status = errno == ETIMEDOUT || errno == EAGAIN
+                                    ? absl::DataLossError("somebody else has filled this side's message queue")
+                                    : FromErrno(errno, "send to a message queue");
+    link_->End(status);
+    return status;
   }
-  ++next_record_;
   if (known_room_ > 0) --known_room_;
   return absl::OkStatus();
 }

@@ -12,7 +12,7 @@
 #include "absl/types/span.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_transport/internal/mq_queue.h"
-#include "ipc_transport/internal/mq_record.h"
+#include "ipc_transport/internal/mq_record_stream.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/fd.h"
 
@@ -51,16 +51,15 @@ class MqSender {
   MqSender(Fd queue, const MqShape& shape, std::shared_ptr<Link> link, Fd events);
 
   absl::Status Watch(FdView fd, uint32_t events);
-  // Puts a record, for which there is room, into the queue.
-  absl::Status Put(MqRecordHeader header, absl::Span<const Blob> parts);
+  // Puts a record, for which there is room, into the queue. An error ends the link.
+  absl::Status Put(Blob record);
 
   Fd queue_;
   MqShape shape_;
   std::shared_ptr<Link> link_;
-  Fd events_;                               // An epoll descriptor.
-  std::unique_ptr<std::byte[]> assembled_;  // Of `shape_.message_bytes`: the queue takes one piece.
-  size_t known_room_ = 0;                   // At least so much, as only this side fills the queue.
-  uint64_t next_record_ = 0;
+  Fd events_;  // An epoll descriptor.
+  MqRecordWriter records_;
+  size_t known_room_ = 0;  // At least so much, as only this side fills the queue.
   bool link_was_full_ = false;
 };
 

@@ -127,8 +127,7 @@ TEST_F(MqSenderTest, DescriptorsGoBeforeTheirRecord) {
   const FdView descriptors[] = {reader_, reader_};
   EXPECT_THAT(TrySend("with", descriptors), IsOkAndHolds(true));
   EXPECT_EQ(Take()->header.descriptors, 2);
-  ASSERT_OK_AND_ASSIGN(const std::vector<Fd> received,
-                       peer_link_->TakeDescriptors(::ipc::internal::kMqLinkChannel, 0, 2));
+  ASSERT_OK_AND_ASSIGN(const std::vector<Fd> received, peer_link_->TakeDescriptors(/*channel=*/0, 0, 2));
   EXPECT_EQ(received.size(), 2u);
 }
 
