@@ -1,17 +1,19 @@
 #include "ipc_transport/socket_pipe.h"
 
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
 #include <string>
-#include <type_traits>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/frame_socket.h"
 #include "ipc_transport/internal/message_checks.h"
+#include "ipc_transport/internal/socket_frames.h"
+#include "ipc_transport/internal/socket_handshake.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -22,202 +24,278 @@ inline namespace sluice_0 {
 namespace {
 
 namespace os = internal::os;
-using internal::ReceivedPacket;
+using internal::MutexLock;
+using internal::SocketHandshake;
 
 constexpr size_t kMaxMessageBytes = 128 * 1024;
-// Room for several messages; the kernel's default holds three of the default size. The kernel cuts it to
-// net.core.wmem_max.
-constexpr int kSocketBufferBytes = 1024 * 1024;
-// Kept back for the last frames, so that a full socket takes them. The kernel doubles it, and a message may exceed the
-// socket's buffer by its own size.
-constexpr int kReserveBytes = 96 * 1024;
-constexpr uint8_t kVersion = 1;
+// How long the kernel may take to tell how a process ended that has.
+constexpr absl::Duration kEndPatience = absl::Milliseconds(10);
 
-enum class FrameType : uint8_t { kMessage = 1, kFinish = 2, kGoodbye = 3 };
-
-// Before each message, and alone for the others: so a message of no bytes is no end of the socket.
-struct FrameHeader {
-  uint8_t version = kVersion;
-  FrameType type = FrameType::kMessage;
-  uint8_t descriptors = 0;
-  uint8_t reserved = 0;
-  uint32_t bytes = 0;
-};
-static_assert(std::is_trivially_copyable_v<FrameHeader> && sizeof(FrameHeader) == 8);
-
-Blob BytesOf(const FrameHeader& header) { return Blob(reinterpret_cast<const std::byte*>(&header), sizeof(header)); }
-
-// The one step that a frame of the peer goes through before it is used.
-absl::Status Validate(const FrameHeader& header, size_t frame_bytes, size_t descriptors) {
-  if (frame_bytes >= sizeof(header) && header.version != kVersion) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat("the peer speaks version ", header.version,
-                                                                 " of the socket protocol, this side ", kVersion)),
-                      Reason::kWrongVersion);
-  }
-  const bool known = header.type == FrameType::kMessage ||
-                     ((header.type == FrameType::kFinish || header.type == FrameType::kGoodbye) && header.bytes == 0 &&
-                      header.descriptors == 0);
-  if (frame_bytes < sizeof(header) || !known || header.reserved != 0 || frame_bytes - sizeof(header) != header.bytes ||
-      header.descriptors != descriptors || descriptors > internal::kMaxDescriptors) {
-    return absl::DataLossError(absl::StrCat("the peer sent a frame of ", frame_bytes, " bytes and ", descriptors,
-                                            " descriptors that cannot be"));
-  }
-  return absl::OkStatus();
+absl::Status CheckDuration(absl::string_view name, absl::Duration duration) {
+  if (duration == absl::ZeroDuration()) return absl::OkStatus();
+  if (duration >= absl::Milliseconds(1) && duration <= absl::Hours(24)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(name, " is ", absl::FormatDuration(duration), "; give 1 ms to 24 h, or zero"));
 }
 
-void SetSendBuffer(FdView socket, int bytes) {
-  os::SetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
-}
-
-// The buffer for messages: what the kernel grants, less the reserve.
-void SetMessageBuffer(FdView socket) {
-  SetSendBuffer(socket, kSocketBufferBytes);
-  int granted = 0;
-  socklen_t size = sizeof(granted);
-  if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_SNDBUF, &granted, &size) != 0) return;
-  SetSendBuffer(socket, granted / 2 - kReserveBytes);  // The kernel tells the double of what it was asked for.
-}
-
-// Sends a frame after which no message follows; false: not even the reserve had room.
-absl::StatusOr<bool> SendLastFrame(FdView socket, FrameType type) {
-  const FrameHeader header = {.type = type};
-  const Blob frame = BytesOf(header);
-  const absl::StatusOr<bool> sent = internal::SendPacket(socket, absl::MakeConstSpan(&frame, 1), {});
-  if (!sent.ok() || *sent) return sent;
-  SetSendBuffer(socket, kSocketBufferBytes);
-  return internal::SendPacket(socket, absl::MakeConstSpan(&frame, 1), {});
-}
-
-absl::Status Gone() {
-  return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
+absl::StatusOr<SocketHandshake> BeginHandshake(Fd socket, const SocketPipeOptions& options) {
+  return SocketHandshake::Create(std::move(socket), {.max_message_bytes = options.max_message_bytes,
+                                                     .keep_alive_period = options.keep_alive_period,
+                                                     .idle_timeout = options.idle_timeout});
 }
 
 }  // namespace
 
 absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> SocketPipe::CreatePair(
     const SocketPipeOptions& options) {
+  SLUICE_RETURN_IF_ERROR(Check(options));
   int sockets[2];
   if (os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
     return FromErrno(errno, "make a pair of sockets");
   }
   Fd first_socket(sockets[0]);
   Fd second_socket(sockets[1]);
-  SLUICE_ASSIGN_OR_RETURN(auto first, FromSocket(std::move(first_socket), options));
-  SLUICE_ASSIGN_OR_RETURN(auto second, FromSocket(std::move(second_socket), options));
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake first_hand, BeginHandshake(std::move(first_socket), options));
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake second_hand, BeginHandshake(std::move(second_socket), options));
+  SLUICE_RETURN_IF_ERROR(first_hand.Advance().status());
+  SLUICE_RETURN_IF_ERROR(second_hand.Run(Deadline::Default()));
+  SLUICE_RETURN_IF_ERROR(first_hand.Run(Deadline::Default()));
+  SLUICE_ASSIGN_OR_RETURN(auto first, FromHandshake(std::move(first_hand), PidFd()));
+  SLUICE_ASSIGN_OR_RETURN(auto second, FromHandshake(std::move(second_hand), PidFd()));
   return std::make_pair(std::move(first), std::move(second));
 }
 
 absl::Status SocketPipe::Check(const SocketPipeOptions& options) {
-  if (options.max_message_bytes >= 1 && options.max_message_bytes <= kMaxMessageBytes) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; give 1 to ", kMaxMessageBytes));
+  if (options.max_message_bytes < 1 || options.max_message_bytes > kMaxMessageBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_message_bytes is ", options.max_message_bytes, "; give 1 to ", kMaxMessageBytes));
+  }
+  SLUICE_RETURN_IF_ERROR(CheckDuration("keep_alive_period", options.keep_alive_period));
+  return CheckDuration("idle_timeout", options.idle_timeout);
 }
 
 absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::Connect(absl::string_view path, Deadline deadline,
-                                                                const SocketPipeOptions& options) {
-  SLUICE_RETURN_IF_ERROR(Check(options));
-  SLUICE_ASSIGN_OR_RETURN(Fd socket, internal::ConnectToListener(std::string(path), deadline));
-  return FromSocket(std::move(socket), options);
+                                                                const SocketConnectOptions& options) {
+  SLUICE_RETURN_IF_ERROR(Check(options.pipe));
+  SLUICE_ASSIGN_OR_RETURN(Fd socket, options.wait_for_server
+                                         ? internal::ConnectOnceListening(std::string(path), deadline)
+                                         : internal::ConnectToListener(std::string(path), deadline));
+  absl::StatusOr<PidFd> process = PidFd::OfPeer(socket);
+  // Who called listen(2) has ended, and left its socket to a child: a daemon does that.
+  if (absl::IsUnavailable(process.status()) || (process.ok() && process->HasEnded())) process = PidFd();
+  if (!process.ok()) return process.status();
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake handshake, BeginHandshake(std::move(socket), options.pipe));
+  SLUICE_RETURN_IF_ERROR(handshake.Run(deadline));
+  return FromHandshake(std::move(handshake), *std::move(process));
 }
 
-absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, const SocketPipeOptions& options) {
+absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, const SocketPipeOptions& options,
+                                                                   Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(Check(options));
-  int type = 0;
-  socklen_t bytes = sizeof(type);
-  if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
-    return FromErrno(errno, "look at the socket of a pipe");
-  }
-  if (type != SOCK_SEQPACKET) return absl::InvalidArgumentError("a socket pipe needs a SOCK_SEQPACKET socket");
-  SetMessageBuffer(socket);
-  return std::unique_ptr<SocketPipe>(new SocketPipe(std::move(socket), options.max_message_bytes));
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake handshake, BeginHandshake(std::move(socket), options));
+  SLUICE_RETURN_IF_ERROR(handshake.Run(deadline));
+  return FromHandshake(std::move(handshake), PidFd());
 }
 
-SocketPipe::SocketPipe(Fd socket, size_t max_message_bytes)
-    : BufferedPipe(max_message_bytes, internal::kMaxDescriptors), socket_(std::move(socket)) {}
+absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromHandshake(SocketHandshake handshake, PidFd process) {
+  SLUICE_ASSIGN_OR_RETURN(const Credentials peer, PeerCredentials(handshake.socket()));
+  SLUICE_ASSIGN_OR_RETURN(auto frames, internal::FrameSocket::Create(std::move(handshake)));
+  return std::unique_ptr<SocketPipe>(new SocketPipe(std::move(frames), peer, std::move(process)));
+}
+
+SocketPipe::SocketPipe(std::unique_ptr<internal::FrameSocket> frames, const Credentials& peer, PidFd process)
+    : BufferedPipe(frames->max_message_bytes(), internal::kMaxDescriptors),
+      frames_(std::move(frames)),
+      peer_(peer),
+      process_(std::move(process)) {}
 
 SocketPipe::~SocketPipe() { Close(); }
 
 absl::StatusOr<bool> SocketPipe::SendMessage(absl::Span<const Blob> parts, size_t bytes,
                                              absl::Span<const FdView> descriptors) {
-  const FrameHeader header = {.descriptors = static_cast<uint8_t>(descriptors.size()),
-                              .bytes = static_cast<uint32_t>(bytes)};
-  absl::InlinedVector<Blob, 8> frame = {BytesOf(header)};
-  frame.insert(frame.end(), parts.begin(), parts.end());
-  absl::StatusOr<bool> sent = internal::SendPacket(socket_, frame, descriptors);
-  if (absl::IsUnavailable(sent.status())) return Gone();
+  const absl::StatusOr<bool> sent = frames_->SendMessage(parts, bytes, descriptors);
   refused_descriptors_ = sent.ok() && !*sent && !descriptors.empty();
+  if (!sent.ok() || !*sent) SLUICE_RETURN_IF_ERROR(WhyNotSent(sent.status()));
   return sent;
+}
+
+absl::StatusOr<size_t> SocketPipe::SendMessages(absl::Span<const Blob> messages) {
+  const absl::StatusOr<size_t> sent = frames_->SendMessages(messages);
+  refused_descriptors_ = false;
+  if (!sent.ok() || (*sent == 0 && !messages.empty())) SLUICE_RETURN_IF_ERROR(WhyNotSent(sent.status()));
+  return sent;
+}
+
+absl::Status SocketPipe::WhyNotSent(const absl::Status& status) {
+  if (status.ok()) return process_.HasEnded() ? End(ProcessGone()) : absl::OkStatus();
+  if (!absl::IsUnavailable(status)) return status;
+  // The peer may have said why.
+  absl::Status notice;
+  {
+    MutexLock lock(receive_mutex_);
+    notice = frames_->ReadNotices();
+  }
+  return End(notice.ok() ? internal::SocketGone() : notice);
 }
 
 absl::StatusOr<std::optional<size_t>> SocketPipe::ReceiveMessage(absl::Span<std::byte> buffer,
                                                                  absl::Span<std::byte> overflow,
                                                                  std::vector<Fd>* descriptors) {
-  FrameHeader header;
-  std::array<iovec, 3> into = {{{.iov_base = &header, .iov_len = sizeof(header)},
-                                {.iov_base = buffer.data(), .iov_len = buffer.size()},
-                                {.iov_base = overflow.data(), .iov_len = overflow.size()}}};
-  const absl::StatusOr<ReceivedPacket> packet = internal::ReceivePacket(socket_, absl::MakeSpan(into), descriptors);
-  if (!packet.ok()) return End(packet.status());
-  if (packet->kind == ReceivedPacket::Kind::kNone) return std::nullopt;
-  if (packet->kind == ReceivedPacket::Kind::kEnd) return End(Gone());
-  const absl::Status valid = Validate(header, packet->bytes, descriptors->size());
-  if (!valid.ok()) return End(valid);
-  if (header.type == FrameType::kFinish) return End(internal::PeerFinished());
-  if (header.type == FrameType::kGoodbye) return End(internal::PeerClosed());
-  return header.bytes;
+  if (frames_->has_rest()) frames_->Flush().IgnoreError();  // An error shows here, too.
+  // Death first: what the process sent before it died is in the socket by then.
+  for (bool died = false;; died = true) {
+    absl::StatusOr<std::optional<size_t>> received;
+    {
+      MutexLock lock(receive_mutex_);
+      received = frames_->Receive(buffer, overflow, descriptors);
+    }
+    if (!received.ok()) return End(received.status());
+    if (received->has_value()) return received;
+    if (died) return End(ProcessGone());
+    if (!process_.HasEnded()) return received;
+  }
 }
 
-absl::Status SocketPipe::End(absl::Status status) {
-  // All but the orderly end of one direction ends both.
-  if (!absl::IsOutOfRange(status)) os::Shutdown(socket_.get(), SHUT_RDWR);
-  return status;
+absl::StatusOr<size_t> SocketPipe::ReceiveMessages(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
+                                                   std::vector<Fd>* descriptors) {
+  if (frames_->has_rest()) frames_->Flush().IgnoreError();
+  for (bool died = false;; died = true) {
+    internal::FrameBatch batch;
+    {
+      MutexLock lock(receive_mutex_);
+      batch = frames_->ReceiveBatch(buffer, messages, descriptors);
+    }
+    if (!batch.end.ok()) {
+      const absl::Status end = End(batch.end);
+      if (batch.messages == 0) return end;
+      EndReceiving(end);
+    }
+    if (batch.messages > 0) return batch.messages;
+    if (died) return End(ProcessGone());
+    if (!process_.HasEnded()) return size_t{0};
+  }
 }
 
-absl::Status SocketPipe::WaitFor(short event, internal::Spinner& spinner, internal::DirectionStats& stats,
+absl::Status SocketPipe::End(const absl::Status& status) {
+  if (absl::IsOutOfRange(status)) return status;  // The end of one direction.
+  if (is_closed()) return internal::ClosedHere();
+  MutexLock lock(end_mutex_);
+  if (end_.ok()) frames_->Shutdown();
+  if (end_.ok() || ReasonOf(end_) == Reason::kGone) end_ = status;  // Who looked closer knows better.
+  has_ended_.store(true, std::memory_order_relaxed);
+  return end_;
+}
+
+absl::Status SocketPipe::ProcessGone() const {
+  const std::optional<ProcessEnd> end = process_.WaitForEnd(kEndPatience);
+  return end.has_value() ? PeerEndedError(*end, process_.pid()) : internal::SocketGone();
+}
+
+absl::Status SocketPipe::WaitFor(Waitable waitable, internal::Spinner& spinner, internal::DirectionStats& stats,
                                  Deadline deadline) {
-  pollfd poll = {.fd = socket_.get(), .events = event, .revents = 0};
+  std::array<pollfd, 2> fds = {{{.fd = waitable.fd.get(), .events = waitable.events, .revents = 0},
+                                {.fd = process_.fd().get(), .events = POLLIN, .revents = 0}}};
+  const nfds_t count = process_.valid() ? 2 : 1;
+  int ready = 0;
   const auto is_ready = [&] {
     const timespec now = {};
-    return os::Poll(&poll, 1, &now) != 0;
+    ready = os::Poll(fds.data(), count, &now);
+    return ready != 0;
   };
-  if (spinner.Spin(wait_mode(), deadline, is_ready, [] {})) {
+  const Deadline until = Earlier(deadline, NextTimer());
+  if (spinner.Spin(wait_mode(), until, is_ready, [] {})) {
     stats.CountSpin();
   } else {
     stats.CountSleep();
     timespec storage;
-    os::Poll(&poll, 1, deadline.ToPollTimeout(&storage));
+    ready = os::Poll(fds.data(), count, until.ToPollTimeout(&storage));
   }
   // An error or hang-up is worth an attempt too: it reports the end. So is an interrupted wait.
-  if (poll.revents != 0 || is_closed() || !deadline.HasPassed()) return absl::OkStatus();
-  return internal::NothingCame();
+  if (ready > 0 || is_closed()) return absl::OkStatus();
+  if (NextTimer().HasPassed() && !RunTimer().ok()) return absl::OkStatus();
+  return deadline.HasPassed() ? internal::NothingCame() : absl::OkStatus();
 }
 
 absl::Status SocketPipe::WaitForRoom(Deadline deadline) {
-  if (!refused_descriptors_) return WaitFor(POLLOUT, send_spinner_, send_stats(), deadline);
-  const absl::Status status =
-      WaitFor(/*event=*/0, send_spinner_, send_stats(), Earlier(deadline, internal::kInFlightTick));
+  if (frames_->has_rest()) frames_->Flush().IgnoreError();
+  if (!refused_descriptors_) {
+    return WaitFor({.fd = frames_->socket(), .events = POLLOUT}, send_spinner_, send_stats(), deadline);
+  }
+  const absl::Status status = WaitFor({.fd = frames_->socket(), .events = 0}, send_spinner_, send_stats(),
+                                      Earlier(deadline, internal::kInFlightTick));
   return deadline.HasPassed() ? status : absl::OkStatus();
 }
 
 absl::Status SocketPipe::WaitForMessage(Deadline deadline) {
-  return WaitFor(POLLIN, receive_spinner_, receive_stats(), deadline);
+  if (frames_->has_rest()) frames_->Flush().IgnoreError();
+  {
+    MutexLock lock(receive_mutex_);
+    if (frames_->has_read_ahead()) return absl::OkStatus();
+  }
+  return WaitFor({.fd = frames_->receive_event(), .events = POLLIN}, receive_spinner_, receive_stats(), deadline);
 }
 
-absl::StatusOr<Waitable> SocketPipe::SendWaitable() { return Waitable{.fd = socket_, .events = POLLOUT}; }
+absl::StatusOr<Waitable> SocketPipe::SendWaitable() {
+  return WithProcess({.fd = frames_->socket(), .events = POLLOUT}, send_events_);
+}
 
-absl::StatusOr<Waitable> SocketPipe::ReceiveWaitable() { return Waitable{.fd = socket_, .events = POLLIN}; }
+absl::StatusOr<Waitable> SocketPipe::ReceiveWaitable() {
+  return WithProcess({.fd = frames_->receive_event(), .events = POLLIN}, receive_events_);
+}
+
+absl::StatusOr<Waitable> SocketPipe::WithProcess(Waitable waitable, Fd& epoll) {
+  if (!process_.valid()) return waitable;
+  if (!epoll.valid()) {
+    Fd made(os::EpollCreate(EPOLL_CLOEXEC));
+    if (!made.valid()) return FromErrno(errno, "make an epoll descriptor");
+    epoll_event own = {.events = static_cast<uint32_t>(waitable.events), .data = {}};
+    epoll_event process = {.events = EPOLLIN, .data = {}};
+    if (os::EpollCtl(made.get(), EPOLL_CTL_ADD, waitable.fd.get(), &own) != 0 ||
+        os::EpollCtl(made.get(), EPOLL_CTL_ADD, process_.fd().get(), &process) != 0) {
+      return FromErrno(errno, "watch a descriptor");
+    }
+    epoll = std::move(made);
+  }
+  return Waitable{.fd = epoll, .events = POLLIN};
+}
+
+Deadline SocketPipe::NextTimer() const {
+  return is_closed() || has_ended_.load(std::memory_order_relaxed) ? Deadline::Never() : frames_->keep_alive().Next();
+}
+
+absl::Status SocketPipe::RunTimer() {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
+  if (is_closed()) return internal::ClosedHere();
+  {
+    MutexLock lock(end_mutex_);
+    if (!end_.ok()) return end_;
+  }
+  internal::KeepAlive& keep_alive = frames_->keep_alive();
+  if (keep_alive.speak_at().HasPassed()) frames_->SendKeepAlive();
+  if (!keep_alive.silent_at().HasPassed()) return absl::OkStatus();
+  {
+    MutexLock lock(receive_mutex_);
+    const absl::Status notice = frames_->ReadNotices();
+    // What the peer sent before it went is received first.
+    if (frames_->HasUnread()) keep_alive.Heard();
+    if (notice.ok() && !keep_alive.silent_at().HasPassed()) return absl::OkStatus();
+    if (!notice.ok()) return End(notice);
+  }
+  return End(WithReason(
+      absl::UnavailableError(absl::StrCat("the peer was silent for ", absl::FormatDuration(keep_alive.idle_timeout()))),
+      Reason::kSilent));
+}
 
 absl::Status SocketPipe::SendFinish() {
-  const absl::StatusOr<bool> sent = SendLastFrame(socket_, FrameType::kFinish);
-  if (absl::IsUnavailable(sent.status())) return Gone();
-  if (!sent.ok()) return sent.status();
+  const absl::StatusOr<bool> sent = frames_->SendLast(internal::FrameType::kFinish);
+  if (!sent.ok()) return WhyNotSent(sent.status());
   if (!*sent) return absl::ResourceExhaustedError("no room in the socket to finish; raise net.core.wmem_max");
   return absl::OkStatus();
 }
 
 void SocketPipe::Shut() {
-  SendLastFrame(socket_, FrameType::kGoodbye).IgnoreError();  // No room: the end of the socket tells.
-  os::Shutdown(socket_.get(), SHUT_RDWR);
+  frames_->SendLast(internal::FrameType::kGoodbye).IgnoreError();  // No room: the end of the socket tells.
+  frames_->Shutdown();
 }
 
 }  // namespace sluice_0

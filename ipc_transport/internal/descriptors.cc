@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -115,6 +117,132 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   if (bytes == 0) return ReceivedPacket{.kind = ReceivedPacket::Kind::kEnd};
   for (Fd& descriptor : received) descriptors->push_back(std::move(descriptor));
   return ReceivedPacket{.kind = ReceivedPacket::Kind::kPacket, .bytes = static_cast<size_t>(bytes)};
+}
+
+namespace {
+
+absl::Status SendError(int error) {
+  if (error == EBADF) return absl::InvalidArgumentError("a descriptor to send is not open");
+  if (error == ENOTCONN) return absl::InvalidArgumentError("the socket is not connected");
+  return FromErrno(error, "send to the peer");
+}
+
+absl::Status NoRoomForDescriptors() {
+  return absl::ResourceExhaustedError(
+      "no room for the peer's descriptors; raise the limit of open files, RLIMIT_NOFILE (ulimit -n)");
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> SendSome(FdView socket, absl::Span<const iovec> parts, absl::Span<const FdView> descriptors) {
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(parts.data());
+  message.msg_iovlen = parts.size();
+  alignas(cmsghdr) char control[CMSG_SPACE(kMaxDescriptors * sizeof(int))];
+  if (descriptors.size() > kMaxDescriptors) {
+    return absl::InvalidArgumentError(absl::StrCat(descriptors.size(), " descriptors exceed ", kMaxDescriptors));
+  }
+  if (!descriptors.empty()) {
+    message.msg_control = control;
+    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+    for (size_t i = 0; i < descriptors.size(); ++i) {
+      const int number = descriptors[i].get();
+      std::memcpy(CMSG_DATA(header) + i * sizeof(int), &number, sizeof(int));
+    }
+  }
+  while (true) {
+    const ssize_t sent = os::SendMsg(socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) return static_cast<size_t>(sent);
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == ETOOMANYREFS) return size_t{0};
+    return SendError(errno);
+  }
+}
+
+absl::StatusOr<size_t> SendPackets(FdView socket, absl::Span<const absl::Span<iovec>> packets) {
+  std::array<mmsghdr, kMaxBatch> messages = {};
+  const size_t count = std::min(packets.size(), kMaxBatch);
+  for (size_t i = 0; i < count; ++i) {
+    messages[i].msg_hdr.msg_iov = packets[i].data();
+    messages[i].msg_hdr.msg_iovlen = packets[i].size();
+  }
+  while (true) {
+    const int sent =
+        os::SendMMsg(socket.get(), messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent >= 0) return static_cast<size_t>(sent);
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN) return size_t{0};
+    return SendError(errno);
+  }
+}
+
+namespace {
+
+// One descriptor more than allowed, so that too many are told from no room for them; and for what whoever shares the
+// socket may have the kernel add.
+constexpr size_t kSlotControlBytes = CMSG_SPACE((kMaxDescriptors + 1) * sizeof(int)) + 256;
+
+void FillSlot(const msghdr& message, size_t bytes, PacketSlot& slot) {
+  slot.packet = {.kind = bytes == 0 ? ReceivedPacket::Kind::kEnd : ReceivedPacket::Kind::kPacket, .bytes = bytes};
+  slot.descriptors.clear();
+  TakeDescriptors(message, &slot.descriptors);
+  slot.status = absl::OkStatus();
+  if (slot.descriptors.size() > kMaxDescriptors) {
+    slot.status = absl::DataLossError("the peer sent more descriptors than agreed");
+  } else if ((message.msg_flags & MSG_CTRUNC) != 0) {
+    slot.status = NoRoomForDescriptors();
+  } else if ((message.msg_flags & MSG_TRUNC) != 0) {
+    slot.status = absl::DataLossError("the peer's packet is longer than agreed");
+  }
+  if (!slot.status.ok()) slot.descriptors.clear();
+}
+
+}  // namespace
+
+absl::StatusOr<size_t> ReceivePackets(FdView socket, absl::Span<PacketSlot> slots) {
+  alignas(cmsghdr) std::array<std::array<char, kSlotControlBytes>, kMaxBatch> controls;
+  std::array<mmsghdr, kMaxBatch> messages = {};
+  const size_t count = std::min(slots.size(), kMaxBatch);
+  for (size_t i = 0; i < count; ++i) {
+    messages[i].msg_hdr.msg_iov = slots[i].parts.data();
+    messages[i].msg_hdr.msg_iovlen = slots[i].parts.size();
+    messages[i].msg_hdr.msg_control = controls[i].data();
+    messages[i].msg_hdr.msg_controllen = kSlotControlBytes;
+  }
+  int received;
+  do {
+    received =
+        os::RecvMMsg(socket.get(), messages.data(), static_cast<unsigned>(count), MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (received < 0 && (errno == EINTR || errno == ECONNRESET));  // As in `ReceivePacket`.
+  if (received < 0) {
+    if (errno == EAGAIN) return size_t{0};
+    return FromErrno(errno, "receive from the peer");
+  }
+  for (int i = 0; i < received; ++i) FillSlot(messages[i].msg_hdr, messages[i].msg_len, slots[i]);
+  return static_cast<size_t>(received);
+}
+
+absl::Status ReceiveSome(FdView socket, PacketSlot& slot) {
+  alignas(cmsghdr) std::array<char, kSlotControlBytes> control;
+  msghdr message = {};
+  message.msg_iov = slot.parts.data();
+  message.msg_iovlen = slot.parts.size();
+  message.msg_control = control.data();
+  message.msg_controllen = control.size();
+  ssize_t bytes;
+  do {
+    bytes = os::RecvMsg(socket.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  } while (bytes < 0 && (errno == EINTR || errno == ECONNRESET));  // As in `ReceivePacket`.
+  if (bytes >= 0) {
+    FillSlot(message, static_cast<size_t>(bytes), slot);
+    return absl::OkStatus();
+  }
+  slot.packet = {};
+  return errno == EAGAIN ? absl::OkStatus() : FromErrno(errno, "receive from the peer");
 }
 
 }  // namespace internal

@@ -47,6 +47,32 @@ struct ReceivedPacket {
 // are closed.
 absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors);
 
+// As `SendPacket`, over a stream: returns how many of the bytes went; the descriptors went with the first of them.
+absl::StatusOr<size_t> SendSome(FdView socket, absl::Span<const iovec> parts, absl::Span<const FdView> descriptors);
+
+// The most packets that one call of these moves.
+inline constexpr size_t kMaxBatch = 64;
+
+// Sends each of `packets` as one, without descriptors, in one system call. Returns how many went; fewer than all and
+// `kMaxBatch`: no room now for the next. Errors as `SendPacket`, of the first packet.
+absl::StatusOr<size_t> SendPackets(FdView socket, absl::Span<const absl::Span<iovec>> packets);
+
+// Where a packet goes, and what came.
+struct PacketSlot {
+  absl::Span<iovec> parts;
+  ReceivedPacket packet = {};
+  absl::Status status = {};  // As `ReceivePacket` returns it.
+  std::vector<Fd> descriptors = {};
+};
+
+// Receives up to `kMaxBatch` packets, one in each of `slots`, in one system call; returns how many slots it filled.
+// DATA_LOSS, of a slot: also a packet with more than `kMaxDescriptors` descriptors.
+absl::StatusOr<size_t> ReceivePackets(FdView socket, absl::Span<PacketSlot> slots);
+
+// As `ReceivePacket`, over a stream: some bytes, into `slot`; its `status` tells of the descriptors that came with
+// them, as in a batch. Errors: nothing was received.
+absl::Status ReceiveSome(FdView socket, PacketSlot& slot);
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -91,6 +91,21 @@ absl::StatusOr<Fd> ConnectToListener(const std::string& path, Deadline deadline)
   }
 }
 
+absl::StatusOr<Fd> ConnectOnceListening(const std::string& path, Deadline deadline) {
+  constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
+  constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
+  for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
+    absl::StatusOr<Fd> socket = ConnectToListener(path, deadline);
+    if (socket.ok() || ReasonOf(socket.status()) != Reason::kNoServer) return socket;
+    if (deadline.HasPassed()) {
+      return WithReason(absl::DeadlineExceededError(absl::StrCat(socket.status().message(), "; none came in time")),
+                        Reason::kNoServer);
+    }
+    timespec storage;
+    os::Poll(nullptr, 0, Earlier(deadline, pause).ToPollTimeout(&storage));
+  }
+}
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

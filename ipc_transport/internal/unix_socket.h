@@ -30,6 +30,9 @@ absl::StatusOr<Fd> AcceptFrom(FdView listener, Deadline deadline);
 // listens. PERMISSION_DENIED: modes do not let this process in. DEADLINE_EXCEEDED: the listener's queue stayed full.
 absl::StatusOr<Fd> ConnectToListener(const std::string& path, Deadline deadline);
 
+// As above, but waits until `deadline` for somebody to listen. DEADLINE_EXCEEDED (kNoServer): nobody did.
+absl::StatusOr<Fd> ConnectOnceListening(const std::string& path, Deadline deadline);
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -147,6 +147,12 @@ SLUICE_OS_DEFINITION ssize_t SendMsg(int fd, const msghdr* message, int flags) {
 SLUICE_OS_DEFINITION ssize_t RecvMsg(int fd, msghdr* message, int flags) {
   return Transfer("RecvMsg", message, [&](msghdr* part) { return ::recvmsg(fd, part, flags); });
 }
+SLUICE_OS_DEFINITION int SendMMsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  return Call("SendMMsg", [&] { return ::sendmmsg(fd, messages, count, flags); });
+}
+SLUICE_OS_DEFINITION int RecvMMsg(int fd, mmsghdr* messages, unsigned count, int flags) {
+  return Call("RecvMMsg", [&] { return ::recvmmsg(fd, messages, count, flags, nullptr); });
+}
 SLUICE_OS_DEFINITION int Poll(pollfd* fds, nfds_t count, const timespec* timeout) {
   return Call("Poll", [&] { return ::ppoll(fds, count, timeout, nullptr); });
 }
@@ -165,6 +171,12 @@ SLUICE_OS_DEFINITION int EpollCtl(int fd, int operation, int target, epoll_event
 }
 SLUICE_OS_DEFINITION int EpollWait(int fd, epoll_event* events, int count, int timeout_milliseconds) {
   return Call("EpollWait", [&] { return ::epoll_wait(fd, events, count, timeout_milliseconds); });
+}
+SLUICE_OS_DEFINITION int TimerFd(clockid_t clock, int flags) {
+  return Call("TimerFd", [&] { return ::timerfd_create(clock, flags); });
+}
+SLUICE_OS_DEFINITION int TimerFdSet(int fd, int flags, const itimerspec* time) {
+  return Call("TimerFdSet", [&] { return ::timerfd_settime(fd, flags, time, nullptr); });
 }
 SLUICE_OS_DEFINITION int EventFd(unsigned initial, int flags) {
   return Call("EventFd", [&] { return ::eventfd(initial, flags); });

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -61,12 +62,16 @@ int SetSockOpt(int fd, int level, int name, const void* value, socklen_t bytes);
 int Shutdown(int fd, int how);
 ssize_t SendMsg(int fd, const msghdr* message, int flags);
 ssize_t RecvMsg(int fd, msghdr* message, int flags);
+int SendMMsg(int fd, mmsghdr* messages, unsigned count, int flags);
+int RecvMMsg(int fd, mmsghdr* messages, unsigned count, int flags);
 int Poll(pollfd* fds, nfds_t count, const timespec* timeout);
 int PidFdOpen(pid_t pid, unsigned flags);
 int WaitId(idtype_t type, id_t id, siginfo_t* out, int options);
 int EpollCreate(int flags);
 int EpollCtl(int fd, int operation, int target, epoll_event* event);
 int EpollWait(int fd, epoll_event* events, int count, int timeout_milliseconds);
+int TimerFd(clockid_t clock, int flags);
+int TimerFdSet(int fd, int flags, const itimerspec* time);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);
