@@ -83,4 +83,6 @@ TEST(SocketPipeTest, DoesWithoutALargeBuffer) {
 }  // namespace sluice_0
 }  // namespace ipc
 
-SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Socket, {.create_pair = &ipc::MakePair, .from_socket = &ipc::MakeFromSocket});
+SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Socket, {.create_pair = &ipc::MakePair,
+                                             .from_socket = &ipc::MakeFromSocket,
+                                             .points = {"socket.hello.sent", "socket.hello.received"}});
