@@ -14,7 +14,7 @@
 #include "ipc_transport/internal/link.h"
 #include "ipc_transport/internal/link_events.h"
 #include "ipc_transport/internal/message_checks.h"
-#include "ipc_transport/internal/mq_hello.h"
+#include "ipc_transport/internal/hello.h"
 #include "ipc_transport/internal/mq_name_exchange.h"
 #include "ipc_transport/internal/mq_record.h"
 #include "ipc_transport/internal/mq_record_stream.h"

@@ -26,7 +26,9 @@
 
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
+#include "ipc_transport/boost_mq_pipe.h"
 #include "ipc_transport/internal/spinner.h"
+#include "ipc_transport/mq_pipe.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/socket_pipe.h"
@@ -39,7 +41,7 @@ constexpr size_t kBytes = 64;
 using Message = std::array<std::byte, kBytes>;
 constexpr size_t kBatch = 64;  // Messages.
 
-enum class Kind { kRing, kSocket };
+enum class Kind { kRing, kSocket, kMq, kBoostMq };
 enum class Cores { kOneEach, kSame };
 
 uint64_t NowNanos() {
@@ -156,13 +158,22 @@ void TimeStream(benchmark::State& state, size_t items, Send send) {
   state.counters["items_per_second"] = 1e9 * items * state.iterations() / (NowNanos() - begin);
 }
 
-std::unique_ptr<Pipe> MakePipe(Kind kind, Fd socket, WaitMode mode) {
-  absl::StatusOr<std::unique_ptr<Pipe>> pipe;
-  if (kind == Kind::kRing) {
-    pipe = RingPipe::FromSocket(std::move(socket));
-  } else {
-    pipe = SocketPipe::FromSocket(std::move(socket));
+absl::StatusOr<std::unique_ptr<Pipe>> FromSocket(Kind kind, Fd socket) {
+  switch (kind) {
+    case Kind::kRing:
+      return RingPipe::FromSocket(std::move(socket));
+    case Kind::kSocket:
+      return SocketPipe::FromSocket(std::move(socket));
+    case Kind::kMq:
+      return MqPipe::FromSocket(std::move(socket));
+    case Kind::kBoostMq:
+      return BoostMqPipe::FromSocket(std::move(socket));
   }
+  return absl::InvalidArgumentError("no such kind");
+}
+
+std::unique_ptr<Pipe> MakePipe(Kind kind, Fd socket, WaitMode mode) {
+  absl::StatusOr<std::unique_ptr<Pipe>> pipe = FromSocket(kind, std::move(socket));
   Check(pipe.status());
   (*pipe)->set_wait_mode(mode);
   return *std::move(pipe);
@@ -334,6 +345,9 @@ void RegisterAll() {
   RegisterBenchmark("BM_FloorRoundTrip/seqpacket/64", FloorSocketRoundTrip, Cores::kOneEach);
   RegisterBenchmark("BM_PipeRoundTrip/ring/sleep/64", PipeRoundTrip, Kind::kRing, WaitMode::kSleep, Cores::kOneEach);
   RegisterBenchmark("BM_PipeRoundTrip/socket/sleep/64", PipeRoundTrip, Kind::kSocket, WaitMode::kSleep,
+                    Cores::kOneEach);
+  RegisterBenchmark("BM_PipeRoundTrip/mq/sleep/64", PipeRoundTrip, Kind::kMq, WaitMode::kSleep, Cores::kOneEach);
+  RegisterBenchmark("BM_PipeRoundTrip/boost_mq/sleep/64", PipeRoundTrip, Kind::kBoostMq, WaitMode::kSleep,
                     Cores::kOneEach);
   RegisterBenchmark("BM_FloorRoundTrip/seqpacket_same_core/64", FloorSocketRoundTrip, Cores::kSame);
   RegisterBenchmark("BM_PipeRoundTrip/ring/sleep_same_core/64", PipeRoundTrip, Kind::kRing, WaitMode::kSleep,

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
-#include "ipc_transport/internal/mq_hello.h"
+#include "ipc_transport/internal/hello.h"
 #include "ipc_transport/internal/mq_names.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"

@@ -1,4 +1,4 @@
-#include "ipc_transport/internal/mq_hello.h"
+#include "ipc_transport/internal/hello.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -18,7 +18,7 @@ namespace internal {
 namespace {
 
 absl::Status Gone() {
-  return WithReason(absl::UnavailableError("the peer has gone before the queue pipe was made"), Reason::kGone);
+  return WithReason(absl::UnavailableError("the peer has gone before the pipe was made"), Reason::kGone);
 }
 
 }  // namespace
@@ -27,10 +27,10 @@ absl::Status CheckCompanion(FdView socket) {
   int type = 0;
   socklen_t bytes = sizeof(type);
   if (os::GetSockOpt(socket.get(), SOL_SOCKET, SO_TYPE, &type, &bytes) != 0) {
-    return FromErrno(errno, "look at the socket of a queue pipe");
+    return FromErrno(errno, "look at the socket of a pipe");
   }
   if (type == SOCK_SEQPACKET) return absl::OkStatus();
-  return absl::InvalidArgumentError("a queue pipe needs a SOCK_SEQPACKET socket");
+  return absl::InvalidArgumentError("this kind of pipe needs a SOCK_SEQPACKET socket");
 }
 
 absl::Status SendHello(FdView socket, Blob hello, absl::Span<const FdView> descriptors, Deadline deadline) {
@@ -39,7 +39,7 @@ absl::Status SendHello(FdView socket, Blob hello, absl::Span<const FdView> descr
   if (!sent.ok()) return sent.status();
   if (*sent) return absl::OkStatus();
   return absl::ResourceExhaustedError(
-      "the socket of a queue pipe has no room: give a fresh one without unread data, or raise RLIMIT_NOFILE");
+      "the socket of the pipe has no room: give a fresh one without unread data, or raise RLIMIT_NOFILE");
 }
 
 absl::StatusOr<size_t> ReceiveHello(FdView socket, absl::Span<std::byte> hello, std::vector<Fd>* descriptors,
@@ -51,7 +51,7 @@ absl::StatusOr<size_t> ReceiveHello(FdView socket, absl::Span<std::byte> hello, 
     if (received.kind == ReceivedPacket::Kind::kPacket) return received.bytes;
     if (received.kind == ReceivedPacket::Kind::kEnd) return Gone();
     if (deadline.HasPassed()) {
-      return absl::DeadlineExceededError("the peer has not answered; does it make a pipe of this kind too?");
+      return absl::DeadlineExceededError("the peer has not answered; does it make a pipe of the same kind?");
     }
     pollfd poll = {.fd = socket.get(), .events = POLLIN, .revents = 0};
     timespec storage;

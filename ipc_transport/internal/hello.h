@@ -1,7 +1,7 @@
-// The first packets over the companion socket of a queue pipe.
+// The first packets over the companion socket of a pipe that has memory or queues beside it.
 
-#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_MQ_HELLO_H_
-#define SLUICE_IPC_TRANSPORT_INTERNAL_MQ_HELLO_H_
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_HELLO_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_HELLO_H_
 
 #include <cstddef>
 #include <vector>
@@ -37,4 +37,4 @@ absl::StatusOr<PidFd> WatchPeer(FdView socket);
 }  // namespace sluice_0
 }  // namespace ipc
 
-#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_MQ_HELLO_H_
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_HELLO_H_

@@ -1,4 +1,4 @@
-#include "ipc_transport/internal/mq_hello.h"
+#include "ipc_transport/internal/hello.h"
 
 #include <sys/socket.h>
 
@@ -36,7 +36,7 @@ using ::testing::HasSubstr;
 
 const std::array<std::byte, 5> kHello = {std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}, std::byte{5}};
 
-TEST(MqHelloTest, OnlyASeqpacketSocketWillDo) {
+TEST(HelloTest, OnlyASeqpacketSocketWillDo) {
   const auto [here, there] = MakeSocketPair();
   EXPECT_OK(CheckCompanion(here));
   const auto [stream, other] = MakeSocketPair(SOCK_STREAM);
@@ -44,7 +44,7 @@ TEST(MqHelloTest, OnlyASeqpacketSocketWillDo) {
   EXPECT_THAT(CheckCompanion(FdView()), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
-TEST(MqHelloTest, ArrivesWithItsDescriptors) {
+TEST(HelloTest, ArrivesWithItsDescriptors) {
   const auto [here, there] = MakeSocketPair();
   const FdView descriptor = here;
   ASSERT_OK(SendHello(here, kHello, absl::MakeConstSpan(&descriptor, 1), TimeLimit()));
@@ -54,7 +54,7 @@ TEST(MqHelloTest, ArrivesWithItsDescriptors) {
   EXPECT_EQ(descriptors.size(), 1u);
 }
 
-TEST(MqHelloTest, OneThatIsTooLongIsDataLoss) {
+TEST(HelloTest, OneThatIsTooLongIsDataLoss) {
   const auto [here, there] = MakeSocketPair();
   ASSERT_OK(SendHello(here, kHello, {}, TimeLimit()));
   std::array<std::byte, 4> buffer;
@@ -63,7 +63,7 @@ TEST(MqHelloTest, OneThatIsTooLongIsDataLoss) {
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
-TEST(MqHelloTest, ASilentPeerIsWaitedForNoLongerThanTheDeadline) {
+TEST(HelloTest, ASilentPeerIsWaitedForNoLongerThanTheDeadline) {
   const auto [here, there] = MakeSocketPair();
   std::array<std::byte, 4> buffer;
   std::vector<Fd> descriptors;
@@ -73,7 +73,7 @@ TEST(MqHelloTest, ASilentPeerIsWaitedForNoLongerThanTheDeadline) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
-TEST(MqHelloTest, APeerThatLeavesIsNoticed) {
+TEST(HelloTest, APeerThatLeavesIsNoticed) {
   auto [here, there] = MakeSocketPair();
   here.Close();
   EXPECT_EQ(ReasonOf(SendHello(there, kHello, {}, TimeLimit())), Reason::kGone);
@@ -85,7 +85,7 @@ TEST(MqHelloTest, APeerThatLeavesIsNoticed) {
 }
 
 // F22
-TEST(MqHelloTest, ASocketThatIsFullSaysSo) {
+TEST(HelloTest, ASocketThatIsFullSaysSo) {
   const auto [here, there] = MakeSocketPair();
   absl::Status sent;
   while (sent.ok()) sent = SendHello(here, kHello, {}, Deadline::Passed());
@@ -93,7 +93,7 @@ TEST(MqHelloTest, ASocketThatIsFullSaysSo) {
 }
 
 // F12, F27
-TEST(MqHelloTest, RoomIsWaitedForAndInterruptionsAreNoMatter) {
+TEST(HelloTest, RoomIsWaitedForAndInterruptionsAreNoMatter) {
   const auto [here, there] = MakeSocketPair();
   const OsTesting os({FailCall("SendMsg", ETOOMANYREFS, {.times = 3}), FailCall("RecvMsg", EAGAIN, {.times = 2}),
                       FailCall("Poll", EINTR, {.times = kAlways, .every = 2})});
@@ -104,13 +104,13 @@ TEST(MqHelloTest, RoomIsWaitedForAndInterruptionsAreNoMatter) {
   EXPECT_GE(os.interventions(), 6);
 }
 
-TEST(MqHelloTest, TheMakerOfAPairIsNotWatched) {
+TEST(HelloTest, TheMakerOfAPairIsNotWatched) {
   const auto [here, there] = MakeSocketPair();
   ASSERT_OK_AND_ASSIGN(const PidFd nobody, WatchPeer(here));
   EXPECT_FALSE(nobody.valid());
 }
 
-TEST(MqHelloTest, APeerOfANamedSocketIsWatched) {
+TEST(HelloTest, APeerOfANamedSocketIsWatched) {
   NamedSocket named;
   const Fd here = NamedSocket::ConnectTo(named.path());
   const Fd there = named.Accept();
