@@ -8,12 +8,15 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -36,6 +39,14 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 absl::StatusOr<std::unique_ptr<Pipe>> (*peer_pipe)(Fd) = nullptr;
+
+size_t ResidentPages() {
+  std::ifstream statm("/proc/self/statm");
+  size_t all = 0;
+  size_t resident = 0;
+  statm >> all >> resident;
+  return resident;
+}
 
 // A peer that makes its end, sends three messages, says so, and then does what it is told.
 SLUICE_CHILD_ROLE(pipe_peer) {
@@ -370,6 +381,28 @@ TEST_P(PipeConformance, LeavesNothingBehind) {
     ASSERT_OK(a->Send(MakeMessage(10, 1), absl::MakeConstSpan(&view, 1)));
   }
   EXPECT_EQ(World::Now(), before);
+}
+
+// R6: 10 000 of them in the stress variants.
+TEST_P(PipeConformance, ManyPipesLeaveNothingBehind) {
+  const char* const text = std::getenv("PIPE_CONFORMANCE_PIPES");
+  int pipes = 100;
+  ASSERT_TRUE(text == nullptr || absl::SimpleAtoi(text, &pipes)) << text;
+  const World before = World::Now();
+  size_t pages_early = 0;
+  for (int i = 0; i < pipes; ++i) {
+    auto [a, b] = MakePair();
+    const Fd file = FileWith("x");
+    const FdView view = file;
+    ASSERT_OK(a->Send(MakeMessage(100, i), absl::MakeConstSpan(&view, 1)));
+    std::vector<Fd> received;
+    ASSERT_THAT(ReceiveMessage(*b, &received), IsOkAndHolds(MakeMessage(100, i)));
+    if (i == pipes / 10) pages_early = ResidentPages();
+  }
+  EXPECT_EQ(World::Now(), before);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They keep what is freed.
+  EXPECT_LE(ResidentPages(), pages_early + 100 + pipes / 1000);
+#endif
 }
 
 TEST_P(PipeConformance, APeerThatExitsIsHeardOut) {
