@@ -67,6 +67,7 @@ struct State {
   std::map<std::string, int, std::less<>> calls;
   std::vector<std::string> points;
   int interventions = 0;
+  bool watched = false;  // By an `OsTesting`; without one the list of points would grow for ever.
 };
 
 State& GlobalState() {
@@ -159,7 +160,7 @@ void ReachPoint(const char* name) {
   int signal = 0;
   {
     const std::lock_guard<std::mutex> lock(state.mutex);
-    state.points.emplace_back(name);
+    if (state.watched) state.points.emplace_back(name);
     if (const auto found = state.actions.find(name); found != state.actions.end()) action = found->second;
     for (Installed& installed : state.installed) {
       const OsInstruction& instruction = installed.instruction;
@@ -212,6 +213,7 @@ OsTesting::OsTesting(const std::vector<OsInstruction>& instructions) {
   state.calls.clear();
   state.points.clear();
   state.interventions = 0;
+  state.watched = true;
   for (const OsInstruction& instruction : instructions) state.installed.push_back({.instruction = instruction});
 }
 
@@ -220,6 +222,7 @@ OsTesting::~OsTesting() {
   const std::lock_guard<std::mutex> lock(state.mutex);
   std::erase_if(state.installed, [](const Installed& installed) { return !installed.for_life; });
   state.actions.clear();
+  state.watched = false;
 }
 
 void OsTesting::AtPoint(absl::string_view point, std::function<void()> action) {
