@@ -213,6 +213,17 @@ void ReceiveAll(Fd socket, Kind kind, WaitMode mode) {
   }
 }
 
+// R18: one pipe among many that are open and idle.
+void PipeRoundTripBesideOthers(benchmark::State& state, size_t others) {
+  std::vector<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> pairs;
+  for (size_t i = 0; i < others; i += 2) {
+    auto pair = RingPipe::CreatePair();
+    Check(pair.status());
+    pairs.push_back(*std::move(pair));
+  }
+  PipeRoundTrip(state, Kind::kRing, WaitMode::kSpin, Cores::kOneEach);
+}
+
 void PipeOneWay(benchmark::State& state, Kind kind, WaitMode mode) {
   Peer peer(Cores::kOneEach, [&](Fd socket) { ReceiveAll(std::move(socket), kind, mode); });
   const std::unique_ptr<Pipe> pipe = MakePipe(kind, peer.TakeSocket(), mode);
@@ -342,6 +353,7 @@ void RegisterAll() {
   RegisterBenchmark("BM_PipeRoundTrip/ring/spin/64", PipeRoundTrip, Kind::kRing, WaitMode::kSpin, Cores::kOneEach);
   RegisterBenchmark("BM_PipeRoundTrip/ring/adaptive/64", PipeRoundTrip, Kind::kRing, WaitMode::kAdaptive,
                     Cores::kOneEach);
+  RegisterBenchmark("BM_PipeRoundTrip/ring/spin_beside_1000/64", PipeRoundTripBesideOthers, 1000);
   RegisterBenchmark("BM_FloorRoundTrip/seqpacket/64", FloorSocketRoundTrip, Cores::kOneEach);
   RegisterBenchmark("BM_PipeRoundTrip/ring/sleep/64", PipeRoundTrip, Kind::kRing, WaitMode::kSleep, Cores::kOneEach);
   RegisterBenchmark("BM_PipeRoundTrip/socket/sleep/64", PipeRoundTrip, Kind::kSocket, WaitMode::kSleep,
