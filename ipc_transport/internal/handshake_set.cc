@@ -84,13 +84,9 @@ std::optional<AcceptedSocket> HandshakeSet::AdvancePending() {
     const absl::StatusOr<bool> done = client.handshake.Advance();
     if (!done.ok()) {
       LogDropped(client.handshake.socket(), done.status());
-      pending_.erase(entry);
+      Remove(entry);
     } else if (*done) {
-      AcceptedSocket taken = std::move(client);
-      pending_.erase(entry);
-      // The socket lives on; who watches it from now on does so by other means.
-      Watch(epoll_, EPOLL_CTL_DEL, taken.handshake.socket(), 0, 0).IgnoreError();
-      return taken;
+      return Remove(entry);
     } else {
       Watch(epoll_, EPOLL_CTL_MOD, client.handshake.socket(), EpollEvents(client.handshake.events()), entry->first)
           .IgnoreError();
@@ -153,8 +149,16 @@ void HandshakeSet::DropLate() {
   while (!pending_.empty() && pending_.begin()->second.deadline.HasPassed()) {
     LogDropped(pending_.begin()->second.client.handshake.socket(),
                absl::DeadlineExceededError("it did not say in time what it speaks"));
-    pending_.erase(pending_.begin());
+    Remove(pending_.begin());
   }
+}
+
+AcceptedSocket HandshakeSet::Remove(std::map<uint64_t, Pending>::iterator entry) {
+  AcceptedSocket client = std::move(entry->second.client);
+  // Closing it would not do: who has it from now on keeps it open, or a forked child its copy.
+  Watch(epoll_, EPOLL_CTL_DEL, client.handshake.socket(), 0, 0).IgnoreError();
+  pending_.erase(entry);
+  return client;
 }
 
 bool HandshakeSet::MakePlace() {
@@ -166,7 +170,7 @@ bool HandshakeSet::MakePlace() {
   if (!accepted_.valid() && os::Poll(&poll, 1, &now) != 1) return false;
   LogDropped(oldest.client.handshake.socket(),
              absl::ResourceExhaustedError("it did not say yet what it speaks, and others wait"));
-  pending_.erase(pending_.begin());
+  Remove(pending_.begin());
   return true;
 }
 

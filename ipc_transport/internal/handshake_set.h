@@ -73,6 +73,7 @@ class HandshakeSet {
   absl::StatusOr<std::optional<AcceptedSocket>> AcceptNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<AcceptedSocket> AcceptOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddPending(AcceptedSocket client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  AcceptedSocket Remove(std::map<uint64_t, Pending>::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropLate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether a new client may come in, if need be for the oldest.
   bool MakePlace() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

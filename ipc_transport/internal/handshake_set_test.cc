@@ -3,7 +3,11 @@
 #include "ipc_transport/internal/handshake_set.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
@@ -170,6 +174,26 @@ TEST_F(HandshakeSetTest, WhoGoesAwayIsDropped) {
   EXPECT_THAT(set->TryTake(), IsOkAndHolds(Eq(std::nullopt)));
   EXPECT_THAT(log_.lines, SizeIs(1));
   EXPECT_FALSE(WaitFor(*set, absl::ZeroDuration()));
+}
+
+// P1: a forked child's copy of a dropped client's socket makes nothing ready.
+TEST_F(HandshakeSetTest, AForkedChildDoesNotMakeItSpin) {
+  const std::unique_ptr<HandshakeSet> set = Listen({.pending = 4, .timeout = absl::Hours(1)});
+  const Fd client = Connect();
+  EXPECT_THAT(set->TryTake(), IsOkAndHolds(Eq(std::nullopt)));
+  const pid_t child = fork();
+  if (child == 0) {
+    while (true) pause();
+  }
+  ASSERT_EQ(send(client.get(), "x", 1, MSG_NOSIGNAL), 1);
+  EXPECT_TRUE(WaitFor(*set));
+  EXPECT_THAT(set->TryTake(), IsOkAndHolds(Eq(std::nullopt)));
+  EXPECT_THAT(log_.lines, SizeIs(1));
+  // What it sends now lies in a socket that only the child has.
+  ASSERT_EQ(send(client.get(), "x", 1, MSG_NOSIGNAL), 1);
+  EXPECT_FALSE(WaitFor(*set, absl::ZeroDuration()));
+  kill(child, SIGKILL);
+  EXPECT_EQ(waitpid(child, nullptr, 0), child);
 }
 
 // A client that speaks late is served when it speaks.
