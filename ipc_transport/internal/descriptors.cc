@@ -43,6 +43,32 @@ void TakeDescriptors(const msghdr& message, std::vector<Fd>* descriptors) {
   }
 }
 
+// `control` has room for them.
+void AttachDescriptors(absl::Span<const FdView> descriptors, char* control, msghdr* message) {
+  if (descriptors.empty()) return;
+  message->msg_control = control;
+  message->msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
+  cmsghdr* const header = CMSG_FIRSTHDR(message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  for (size_t i = 0; i < descriptors.size(); ++i) {
+    const int number = descriptors[i].get();
+    std::memcpy(CMSG_DATA(header) + i * sizeof(int), &number, sizeof(int));
+  }
+}
+
+absl::Status SendError(int error) {
+  if (error == EBADF) return absl::InvalidArgumentError("a descriptor to send is not open");
+  if (error == ENOTCONN) return absl::InvalidArgumentError("the socket is not connected");
+  return FromErrno(error, "send to the peer");
+}
+
+absl::Status NoRoomForDescriptors() {
+  return absl::ResourceExhaustedError(
+      "no room for the peer's descriptors; raise the limit of open files, RLIMIT_NOFILE (ulimit -n)");
+}
+
 }  // namespace
 
 absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, absl::Span<const FdView> descriptors) {
@@ -54,28 +80,15 @@ absl::StatusOr<bool> SendPacket(FdView socket, absl::Span<const Blob> parts, abs
   message.msg_iov = vectors.data();
   message.msg_iovlen = vectors.size();
   alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int))];
-  if (!descriptors.empty()) {
-    if (descriptors.size() > kKernelMaxDescriptors) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(descriptors.size(), " descriptors in one packet exceed the limit of ", kKernelMaxDescriptors));
-    }
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-    for (size_t i = 0; i < descriptors.size(); ++i) {
-      const int number = descriptors[i].get();
-      std::memcpy(CMSG_DATA(header) + i * sizeof(int), &number, sizeof(int));
-    }
+  if (descriptors.size() > kKernelMaxDescriptors) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(descriptors.size(), " descriptors in one packet exceed the limit of ", kKernelMaxDescriptors));
   }
+  AttachDescriptors(descriptors, control, &message);
   while (os::SendMsg(socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == ETOOMANYREFS) return false;
-    if (errno == EBADF) return absl::InvalidArgumentError("a descriptor to send is not open");
-    if (errno == ENOTCONN) return absl::InvalidArgumentError("the socket is not connected");
-    return FromErrno(errno, "send to the peer");
+    return SendError(errno);
   }
   return true;
 }
@@ -109,8 +122,7 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   std::vector<Fd> received;
   TakeDescriptors(message, &received);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    return absl::ResourceExhaustedError(
-        "no room for the peer's descriptors; raise the limit of open files, RLIMIT_NOFILE (ulimit -n)");
+    return NoRoomForDescriptors();
   }
   if ((message.msg_flags & MSG_TRUNC) != 0) return absl::DataLossError("the peer's packet is longer than agreed");
   // Sluice never sends an empty packet: no bytes are the end.
@@ -118,21 +130,6 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   for (Fd& descriptor : received) descriptors->push_back(std::move(descriptor));
   return ReceivedPacket{.kind = ReceivedPacket::Kind::kPacket, .bytes = static_cast<size_t>(bytes)};
 }
-
-namespace {
-
-absl::Status SendError(int error) {
-  if (error == EBADF) return absl::InvalidArgumentError("a descriptor to send is not open");
-  if (error == ENOTCONN) return absl::InvalidArgumentError("the socket is not connected");
-  return FromErrno(error, "send to the peer");
-}
-
-absl::Status NoRoomForDescriptors() {
-  return absl::ResourceExhaustedError(
-      "no room for the peer's descriptors; raise the limit of open files, RLIMIT_NOFILE (ulimit -n)");
-}
-
-}  // namespace
 
 absl::StatusOr<size_t> SendSome(FdView socket, absl::Span<const iovec> parts, absl::Span<const FdView> descriptors) {
   msghdr message = {};
@@ -142,18 +139,7 @@ absl::StatusOr<size_t> SendSome(FdView socket, absl::Span<const iovec> parts, ab
   if (descriptors.size() > kMaxDescriptors) {
     return absl::InvalidArgumentError(absl::StrCat(descriptors.size(), " descriptors exceed ", kMaxDescriptors));
   }
-  if (!descriptors.empty()) {
-    message.msg_control = control;
-    message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
-    for (size_t i = 0; i < descriptors.size(); ++i) {
-      const int number = descriptors[i].get();
-      std::memcpy(CMSG_DATA(header) + i * sizeof(int), &number, sizeof(int));
-    }
-  }
+  AttachDescriptors(descriptors, control, &message);
   while (true) {
     const ssize_t sent = os::SendMsg(socket.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent >= 0) return static_cast<size_t>(sent);
