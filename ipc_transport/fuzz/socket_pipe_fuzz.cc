@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_transport/fuzz/raw_packets.h"
+#include "ipc_transport/internal/socket_handshake.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_util/fd.h"
@@ -22,14 +23,19 @@
 namespace ipc::testing {
 namespace {
 
-// A frame as socket_pipe.cc sends it, so that the input need not guess it: its header, then the payload.
+// A frame as a socket pipe sends it, so that the input need not guess it: its header, then the payload.
 std::vector<uint8_t> MakeFrame(FuzzInput& input) {
   const uint8_t type = input.Byte();
   const uint8_t descriptors = input.Byte();
   const absl::Span<const uint8_t> payload = input.Bytes(input.Byte());
-  std::vector<uint8_t> frame = {1, type, descriptors, 0, static_cast<uint8_t>(payload.size()), 0, 0, 0};
+  std::vector<uint8_t> frame = {type, descriptors, 0, 0, static_cast<uint8_t>(payload.size()), 0, 0, 0};
   frame.insert(frame.end(), payload.begin(), payload.end());
   return frame;
+}
+
+void SendHello(RawPackets& peer, FuzzInput& input) {
+  const ipc::internal::SocketHello hello = {.max_message_bytes = 1000};
+  peer.Send(absl::MakeConstSpan(reinterpret_cast<const uint8_t*>(&hello), sizeof(hello)), input);
 }
 
 // Everything is in the socket, and after it its end, before the pipe is made: so it never waits.
@@ -37,7 +43,9 @@ void RunPipe(FuzzInput& input) {
   const uint8_t choice = input.Byte();
   auto [socket, peer_socket] = MakeSocketPair(choice % 2 == 0 ? SOCK_SEQPACKET : SOCK_STREAM);
   RawPackets peer(peer_socket);
+  const bool is_honest_at_first = choice / 2 % 8 != 0;
   const size_t buffer_bytes = choice / 2;
+  if (is_honest_at_first) SendHello(peer, input);
   while (!input.empty()) {
     if (input.Byte() % 2 == 0) {
       peer.Send(input.Bytes(input.Byte()), input);
