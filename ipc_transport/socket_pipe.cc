@@ -28,14 +28,21 @@ using internal::MutexLock;
 using internal::SocketHandshake;
 
 constexpr size_t kMaxMessageBytes = 128 * 1024;
-// How long the kernel may take to tell how a process ended that has.
-constexpr absl::Duration kEndPatience = absl::Milliseconds(10);
 
 absl::Status CheckDuration(absl::string_view name, absl::Duration duration) {
   if (duration == absl::ZeroDuration()) return absl::OkStatus();
   if (duration >= absl::Milliseconds(1) && duration <= absl::Hours(24)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(name, " is ", absl::FormatDuration(duration), "; give 1 ms to 24 h, or zero"));
+}
+
+// How long to look, when the peer's socket has ended, for the end of its process, which comes right after, and for the
+// kernel to tell how it ended. A peer that closed its socket and lives costs all of it, once.
+constexpr absl::Duration kEndPatience = absl::Milliseconds(10);
+
+bool WentWithoutAWord(const absl::Status& end) {
+  const Reason reason = ReasonOf(end);
+  return reason == Reason::kGone || reason == Reason::kExited || reason == Reason::kKilled;
 }
 
 absl::StatusOr<SocketHandshake> BeginHandshake(Fd socket, const SocketPipeOptions& options) {
@@ -127,7 +134,7 @@ absl::StatusOr<size_t> SocketPipe::SendMessages(absl::Span<const Blob> messages)
 }
 
 absl::Status SocketPipe::WhyNotSent(const absl::Status& status) {
-  if (status.ok()) return process_.HasEnded() ? End(ProcessGone()) : absl::OkStatus();
+  if (status.ok()) return process_.HasEnded() ? End(internal::SocketGone()) : absl::OkStatus();
   if (!absl::IsUnavailable(status)) return status;
   // The peer may have said why.
   absl::Status notice;
@@ -151,7 +158,7 @@ absl::StatusOr<std::optional<size_t>> SocketPipe::ReceiveMessage(absl::Span<std:
     }
     if (!received.ok()) return End(received.status());
     if (received->has_value()) return received;
-    if (died) return End(ProcessGone());
+    if (died) return End(internal::SocketGone());
     if (!process_.HasEnded()) return received;
   }
 }
@@ -171,7 +178,7 @@ absl::StatusOr<size_t> SocketPipe::ReceiveMessages(absl::Span<std::byte> buffer,
       EndReceiving(end);
     }
     if (batch.messages > 0) return batch.messages;
-    if (died) return End(ProcessGone());
+    if (died) return End(internal::SocketGone());
     if (!process_.HasEnded()) return size_t{0};
   }
 }
@@ -179,14 +186,16 @@ absl::StatusOr<size_t> SocketPipe::ReceiveMessages(absl::Span<std::byte> buffer,
 absl::Status SocketPipe::End(const absl::Status& status) {
   if (absl::IsOutOfRange(status)) return status;  // The end of one direction.
   if (is_closed()) return internal::ClosedHere();
+  const bool is_news = !has_ended_.load(std::memory_order_relaxed);
+  const absl::Status why = is_news && ReasonOf(status) == Reason::kGone ? Gone() : status;
   MutexLock lock(end_mutex_);
   if (end_.ok()) frames_->Shutdown();
-  if (end_.ok() || ReasonOf(end_) == Reason::kGone) end_ = status;  // Who looked closer knows better.
+  if (end_.ok() || (WentWithoutAWord(end_) && !WentWithoutAWord(why))) end_ = why;  // The peer's own word counts more.
   has_ended_.store(true, std::memory_order_relaxed);
   return end_;
 }
 
-absl::Status SocketPipe::ProcessGone() const {
+absl::Status SocketPipe::Gone() const {
   const std::optional<ProcessEnd> end = process_.WaitForEnd(kEndPatience);
   return end.has_value() ? PeerEndedError(*end, process_.pid()) : internal::SocketGone();
 }
@@ -244,6 +253,7 @@ absl::StatusOr<Waitable> SocketPipe::ReceiveWaitable() {
 }
 
 absl::StatusOr<Waitable> SocketPipe::WithProcess(Waitable waitable, Fd& epoll) {
+  SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (!process_.valid()) return waitable;
   if (!epoll.valid()) {
     Fd made(os::EpollCreate(EPOLL_CLOEXEC));

@@ -133,7 +133,8 @@ class SocketPipe final : public BufferedPipe {
   absl::Status WhyNotSent(const absl::Status& status);
   // Ends both directions because of `status`, unless they had ended before; returns why they did.
   absl::Status End(const absl::Status& status);
-  absl::Status ProcessGone() const;
+  // Why the peer is gone: how its process ended, if that is known.
+  absl::Status Gone() const;
   absl::Status WaitFor(Waitable waitable, internal::Spinner& spinner, internal::DirectionStats& stats,
                        Deadline deadline);
   // `waitable`, and the process if it is watched; `epoll` holds both.
@@ -145,7 +146,7 @@ class SocketPipe final : public BufferedPipe {
 
   internal::Mutex end_mutex_;
   absl::Status end_ ABSL_GUARDED_BY(end_mutex_);  // Why both directions have ended.
-  std::atomic<bool> has_ended_{false};            // Whether they have; relaxed, as only `NextTimer` asks.
+  std::atomic<bool> has_ended_{false};            // Whether they have; relaxed, as it guards nothing.
 
   // The sending thread's.
   bool refused_descriptors_ = false;  // What was last refused had some.

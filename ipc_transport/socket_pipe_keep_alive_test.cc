@@ -177,10 +177,11 @@ TEST(SocketPipeKeepAliveTest, KeepAlivesDoNotPileUp) {
 TEST(SocketPipeKeepAliveTest, KeepAlivesAreNoMessages) {
   for (const int type : kTypes) {
     auto [pipe, peer] = MakePipeWithRawPeer(type);
-    for (int i = 0; i < 100; ++i) peer.Send(kKeepAlive);
+    for (int i = 0; i < 200; ++i) peer.Send(kKeepAlive);
     Bytes buffer(100);
-    for (int i = 0; i < 3; ++i)
-      EXPECT_THAT(pipe->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(Eq(std::nullopt)));
+    EXPECT_THAT(pipe->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(Eq(std::nullopt)));
+    // However many come before a message, a refusal says that there is none: an event loop relies on it.
+    for (int i = 0; i < 200; ++i) peer.Send(kKeepAlive);
     peer.Send(kFrame);
     EXPECT_THAT(pipe->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(2u));
   }

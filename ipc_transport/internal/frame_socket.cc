@@ -61,6 +61,8 @@ FrameBatch FrameSocket::ReceiveBatch(absl::Span<std::byte> buffer, absl::Span<Re
   return batch;
 }
 
+absl::Status FrameSocket::TooManyNotices() { return absl::DataLossError("the peer sends keep-alives without end"); }
+
 bool FrameSocket::HasUnread() const {
   pollfd poll = {.fd = socket_.get(), .events = POLLIN, .revents = 0};
   const timespec now = {};

@@ -79,8 +79,9 @@ class FrameSocket {
  protected:
   explicit FrameSocket(SocketHandshake handshake);
 
-  // A peer that sends nothing but keep-alives does not hold a call up for ever.
-  static constexpr int kMaxNoticesAtOnce = 64;
+  // More keep-alives in a row than a socket holds: a peer that sends nothing else would hold a call up for ever.
+  static constexpr int kMaxNoticesAtOnce = 1 << 16;
+  static absl::Status TooManyNotices();
 
   // Gives up the room that was kept back for the last frames.
   void UseReserve();

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_pipe.h"
+#include "ipc_transport/testing/messages.h"
 #include "ipc_transport/testing/raw_peer.h"
 #include "ipc_transport/testing/socket_pipes.h"
 #include "ipc_util/fd.h"
@@ -30,7 +31,6 @@ namespace ipc::testing {
 namespace {
 
 using ::testing::ElementsAre;
-using Bytes = std::vector<std::byte>;
 
 constexpr int kTypes[] = {SOCK_SEQPACKET, SOCK_STREAM};
 constexpr size_t kMax = 100;

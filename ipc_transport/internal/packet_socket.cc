@@ -96,7 +96,7 @@ absl::StatusOr<std::optional<size_t>> PacketSocket::Receive(absl::Span<std::byte
     SLUICE_RETURN_IF_ERROR(EndOf(frame->type));
     if (frame->type == FrameType::kMessage) return frame->bytes;
   }
-  return std::nullopt;
+  return TooManyNotices();
 }
 
 FrameBatch PacketSocket::ReceiveBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
@@ -108,7 +108,7 @@ FrameBatch PacketSocket::ReceiveBatch(absl::Span<std::byte> buffer, absl::Span<R
     // Again where all that came were keep-alives.
     if (batch.messages > 0 || !batch.end.ok() || packets == 0) return batch;
   }
-  return {};
+  return {.messages = 0, .end = TooManyNotices()};
 }
 
 FrameBatch PacketSocket::ReceivePacketBatch(absl::Span<std::byte> buffer, absl::Span<ReceivedMessage> messages,
@@ -173,7 +173,7 @@ absl::Status PacketSocket::ReadNotices() {
     std::vector<Fd> descriptors;
     SLUICE_RETURN_IF_ERROR(ReceiveFrame({}, {}, &descriptors).status());
   }
-  return absl::OkStatus();
+  return TooManyNotices();
 }
 
 }  // namespace internal

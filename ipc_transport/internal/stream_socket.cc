@@ -228,7 +228,7 @@ absl::StatusOr<std::optional<size_t>> StreamSocket::Receive(absl::Span<std::byte
     if (header->type == FrameType::kFinish) peer_has_finished_ = true;
     SLUICE_RETURN_IF_ERROR(EndOf(header->type));
   }
-  if (!incoming_.has_value()) return std::nullopt;
+  if (!incoming_.has_value()) return TooManyNotices();
 
   const size_t bytes = incoming_->bytes;
   const size_t direct = std::min(buffer.size(), bytes);
@@ -271,17 +271,18 @@ absl::StatusOr<bool> StreamSocket::ReadBody(absl::Span<const iovec> into) {
 }
 
 absl::Status StreamSocket::ReadNotices() {
-  for (int i = 0; !incoming_.has_value() && i < kMaxNoticesAtOnce; ++i) {
+  if (incoming_.has_value()) return absl::OkStatus();
+  for (int i = 0; i < kMaxNoticesAtOnce; ++i) {
     // Only a keep-alive is taken off: who waits to receive would not learn of the rest.
     SLUICE_ASSIGN_OR_RETURN(const std::optional<FrameType> type, PeekType());
-    if (!type.has_value()) break;
+    if (!type.has_value()) return absl::OkStatus();
     if (peer_has_finished_) SLUICE_RETURN_IF_ERROR(AfterFinish(*type));
     if (*type == FrameType::kGoodbye) return EndOf(*type);
-    if (*type != FrameType::kKeepAlive) break;
+    if (*type != FrameType::kKeepAlive) return absl::OkStatus();
     SLUICE_RETURN_IF_ERROR(ReadHeader().status());
     DropHeader();
   }
-  return absl::OkStatus();
+  return TooManyNotices();
 }
 
 absl::StatusOr<std::optional<FrameType>> StreamSocket::PeekType() {

@@ -24,6 +24,7 @@
 #include "ipc_transport/internal/socket_frames.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_pipe.h"
+#include "ipc_transport/testing/messages.h"
 #include "ipc_transport/testing/raw_peer.h"
 #include "ipc_transport/testing/socket_pipes.h"
 #include "ipc_util/deadline.h"
@@ -41,7 +42,6 @@ namespace {
 
 using ::ipc::internal::FrameType;
 using ::testing::AnyOf;
-using Bytes = std::vector<std::byte>;
 
 constexpr size_t kMax = 100;
 constexpr size_t kHeaderBytes = 8;

@@ -5,7 +5,7 @@
 #include <thread>
 
 #include "absl/status/status.h"
-#include "absl/types/span.h"
+#include "absl/status/statusor.h"
 #include "ipc_transport/internal/socket_handshake.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/time_limit.h"
@@ -31,12 +31,6 @@ Value ValueOf(absl::StatusOr<Value> value) {
 }
 
 }  // namespace
-
-std::vector<std::byte> MakeMessage(size_t size, uint32_t seed) {
-  std::vector<std::byte> message(size);
-  for (size_t i = 0; i < size; ++i) message[i] = static_cast<std::byte>(seed * 31 + i * 7);
-  return message;
-}
 
 std::vector<uint8_t> HeaderOf(uint8_t type, uint8_t descriptors, uint32_t bytes) {
   // Type, descriptors, two reserved bytes, four bytes of length.
@@ -76,14 +70,6 @@ std::pair<std::unique_ptr<FrameSocket>, std::unique_ptr<FrameSocket>> MakeFrameS
   DieUnlessOk(first.Run(TimeLimit()));
   std::unique_ptr<FrameSocket> first_frames = ValueOf(FrameSocket::Create(std::move(first)));
   return {std::move(first_frames), ValueOf(FrameSocket::Create(std::move(second)))};
-}
-
-absl::StatusOr<std::vector<std::byte>> ReceiveMessage(Pipe& pipe, std::vector<Fd>* descriptors) {
-  std::vector<std::byte> buffer(pipe.max_message_bytes());
-  const absl::StatusOr<size_t> size = pipe.Receive(absl::MakeSpan(buffer), descriptors, TimeLimit());
-  if (!size.ok()) return size.status();
-  buffer.resize(*size);
-  return buffer;
 }
 
 }  // namespace testing

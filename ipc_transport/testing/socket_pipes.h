@@ -1,4 +1,4 @@
-// Socket pipes of both kinds, and the messages and frames that their tests send.
+// Socket pipes of both kinds, and the frames that their tests send.
 
 #ifndef SLUICE_IPC_TRANSPORT_TESTING_SOCKET_PIPES_H_
 #define SLUICE_IPC_TRANSPORT_TESTING_SOCKET_PIPES_H_
@@ -9,18 +9,13 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "ipc_transport/internal/frame_socket.h"
-#include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
-
-// `size` bytes that tell one message from another.
-std::vector<std::byte> MakeMessage(size_t size, uint32_t seed);
 
 // The bytes of a frame's header, and of a frame with its message.
 std::vector<uint8_t> HeaderOf(uint8_t type, uint8_t descriptors, uint32_t bytes);
@@ -35,9 +30,6 @@ std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>> MakeSocketPi
                                                                                                                1024);
 std::pair<std::unique_ptr<ipc::internal::FrameSocket>, std::unique_ptr<ipc::internal::FrameSocket>> MakeFrameSockets(
     int type, size_t max_message_bytes);
-
-// The next message, waited for.
-absl::StatusOr<std::vector<std::byte>> ReceiveMessage(Pipe& pipe, std::vector<Fd>* descriptors = nullptr);
 
 }  // namespace testing
 }  // namespace sluice_0
