@@ -1,10 +1,8 @@
 #include "ipc_transport/boost_mq_pipe.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -19,10 +17,9 @@
 #include "ipc_transport/internal/mq_record.h"
 #include "ipc_transport/internal/mq_record_stream.h"
 #include "ipc_transport/internal/spinner.h"
-#include "ipc_util/internal/os.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/pid_fd.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -142,14 +139,9 @@ absl::StatusOr<std::pair<std::unique_ptr<BoostMqPipe>, std::unique_ptr<BoostMqPi
   SLUICE_ASSIGN_OR_RETURN(const SharedQueue back, MakeQueue(options));
   there->RemoveName();
   back->RemoveName();
-  int sockets[2];
-  if (internal::os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return FromErrno(errno, "make a pair of sockets");
-  }
-  Fd first_socket(sockets[0]);
-  Fd second_socket(sockets[1]);
-  SLUICE_ASSIGN_OR_RETURN(auto first, FromQueues(std::move(first_socket), there, back));
-  SLUICE_ASSIGN_OR_RETURN(auto second, FromQueues(std::move(second_socket), back, there));
+  SLUICE_ASSIGN_OR_RETURN(auto sockets, internal::MakePairOfSockets());
+  SLUICE_ASSIGN_OR_RETURN(auto first, FromQueues(std::move(sockets.first), there, back));
+  SLUICE_ASSIGN_OR_RETURN(auto second, FromQueues(std::move(sockets.second), back, there));
   return std::make_pair(std::move(first), std::move(second));
 }
 

@@ -55,16 +55,12 @@ absl::StatusOr<bool> BufferedPipe::TrySendParts(absl::Span<const Blob> parts, ab
 }
 
 absl::StatusOr<size_t> BufferedPipe::TrySendBatch(absl::Span<const Blob> messages) {
-  const auto fits = [&](const Blob& message) { return message.size() <= max_message_bytes_; };
-  const size_t fitting = std::find_if_not(messages.begin(), messages.end(), fits) - messages.begin();
-  if (fitting == 0 && !messages.empty()) {
-    return internal::CheckMessageLimits(messages[0].size(), max_message_bytes_, 0, max_descriptors_);
-  }
+  SLUICE_ASSIGN_OR_RETURN(messages, internal::WithinLimit(messages, max_message_bytes_));
   SLUICE_RETURN_IF_ERROR(CheckSending());
   reserved_bytes_.reset();
-  SLUICE_ASSIGN_OR_RETURN(const size_t sent, SendMessages(messages.subspan(0, fitting)));
+  SLUICE_ASSIGN_OR_RETURN(const size_t sent, SendMessages(messages));
   for (const Blob& message : messages.subspan(0, sent)) send_stats().CountMessage(message.size());
-  if (sent < fitting) send_stats().CountRefusal();
+  if (sent < messages.size()) send_stats().CountRefusal();
   return sent;
 }
 

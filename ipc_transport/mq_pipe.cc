@@ -1,11 +1,9 @@
 #include "ipc_transport/mq_pipe.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
@@ -18,9 +16,9 @@
 #include "ipc_transport/internal/mq_record.h"
 #include "ipc_transport/internal/mq_sender.h"
 #include "ipc_transport/internal/spinner.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -73,14 +71,9 @@ struct MqPipe::State {
 absl::StatusOr<std::pair<std::unique_ptr<MqPipe>, std::unique_ptr<MqPipe>>> MqPipe::CreatePair(
     const MqPipeOptions& options) {
   SLUICE_ASSIGN_OR_RETURN(const MqShape shape, ShapeFor(options));
-  int sockets[2];
-  if (os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return FromErrno(errno, "make a pair of sockets");
-  }
-  Fd first_socket(sockets[0]);
-  Fd second_socket(sockets[1]);
-  SLUICE_ASSIGN_OR_RETURN(auto first, MqHandshake::Create(std::move(first_socket), shape));
-  SLUICE_ASSIGN_OR_RETURN(auto second, MqHandshake::Create(std::move(second_socket), shape));
+  SLUICE_ASSIGN_OR_RETURN(auto sockets, internal::MakePairOfSockets());
+  SLUICE_ASSIGN_OR_RETURN(auto first, MqHandshake::Create(std::move(sockets.first), shape));
+  SLUICE_ASSIGN_OR_RETURN(auto second, MqHandshake::Create(std::move(sockets.second), shape));
   SLUICE_RETURN_IF_ERROR(first.Send(Deadline::Default()));
   SLUICE_RETURN_IF_ERROR(second.Send(Deadline::Default()));
   SLUICE_ASSIGN_OR_RETURN(MqParts first_parts, std::move(first).Receive(Deadline::Passed()));

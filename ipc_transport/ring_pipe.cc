@@ -1,11 +1,8 @@
 #include "ipc_transport/ring_pipe.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
-#include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstdint>
 
 #include "absl/base/optimization.h"
@@ -20,9 +17,8 @@
 #include "ipc_transport/internal/ring_receiver.h"
 #include "ipc_transport/internal/ring_sender.h"
 #include "ipc_transport/internal/spinner.h"
-#include "ipc_util/internal/os.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/internal/status_macros.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -90,14 +86,9 @@ struct RingPipe::State {
 
 absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> RingPipe::CreatePair(
     const RingPipeOptions& options) {
-  int sockets[2];
-  if (internal::os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return FromErrno(errno, "make a pair of sockets");
-  }
-  Fd first_socket(sockets[0]);
-  Fd second_socket(sockets[1]);
-  SLUICE_ASSIGN_OR_RETURN(auto first, internal::RingHandshake::Create(std::move(first_socket), options.ring_bytes));
-  SLUICE_ASSIGN_OR_RETURN(auto second, internal::RingHandshake::Create(std::move(second_socket), options.ring_bytes));
+  SLUICE_ASSIGN_OR_RETURN(auto sockets, internal::MakePairOfSockets());
+  SLUICE_ASSIGN_OR_RETURN(auto first, internal::RingHandshake::Create(std::move(sockets.first), options.ring_bytes));
+  SLUICE_ASSIGN_OR_RETURN(auto second, internal::RingHandshake::Create(std::move(sockets.second), options.ring_bytes));
   SLUICE_RETURN_IF_ERROR(first.Send(Deadline::Default()));
   SLUICE_RETURN_IF_ERROR(second.Send(Deadline::Default()));
   SLUICE_ASSIGN_OR_RETURN(internal::RingParts first_parts, std::move(first).Receive(Deadline::Passed()));
@@ -183,18 +174,13 @@ absl::StatusOr<bool> RingPipe::TrySendParts(absl::Span<const Blob> parts, absl::
 
 absl::StatusOr<size_t> RingPipe::TrySendBatch(absl::Span<const Blob> messages) {
   SLUICE_RETURN_IF_ERROR(CheckSending());
-  const auto fits = [limit = max_message_bytes()](const Blob& message) { return message.size() <= limit; };
-  const absl::Span<const Blob> fitting =
-      messages.subspan(0, std::find_if_not(messages.begin(), messages.end(), fits) - messages.begin());
-  if (fitting.empty() && !messages.empty()) {
-    return internal::CheckMessageLimits(messages[0].size(), max_message_bytes(), 0, max_descriptors());
-  }
+  SLUICE_ASSIGN_OR_RETURN(messages, internal::WithinLimit(messages, max_message_bytes()));
   size_t sent = 0;
-  while (sent < fitting.size()) {
-    const absl::StatusOr<size_t> more = SendBy([&] { return state_->sender.TrySendBatch(fitting.subspan(sent)); });
+  while (sent < messages.size()) {
+    const absl::StatusOr<size_t> more = SendBy([&] { return state_->sender.TrySendBatch(messages.subspan(sent)); });
     if (!more.ok() && sent == 0) return more;
     if (!more.ok() || *more == 0) break;
-    for (const Blob& message : fitting.subspan(sent, *more)) send_stats().CountMessage(message.size());
+    for (const Blob& message : messages.subspan(sent, *more)) send_stats().CountMessage(message.size());
     sent += *more;
   }
   return sent;

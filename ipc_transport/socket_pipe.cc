@@ -2,16 +2,16 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <array>
-#include <cerrno>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/epoll.h"
 #include "ipc_transport/internal/frame_socket.h"
 #include "ipc_transport/internal/message_checks.h"
+#include "ipc_transport/internal/peer_gone.h"
 #include "ipc_transport/internal/socket_frames.h"
 #include "ipc_transport/internal/socket_handshake.h"
 #include "ipc_transport/internal/unix_socket.h"
@@ -36,10 +36,6 @@ absl::Status CheckDuration(absl::string_view name, absl::Duration duration) {
       absl::StrCat(name, " is ", absl::FormatDuration(duration), "; give 1 ms to 24 h, or zero"));
 }
 
-// How long to look, when the peer's socket has ended, for the end of its process, which comes right after, and for the
-// kernel to tell how it ended. A peer that closed its socket and lives costs all of it, once.
-constexpr absl::Duration kEndPatience = absl::Milliseconds(10);
-
 bool WentWithoutAWord(const absl::Status& end) {
   const Reason reason = ReasonOf(end);
   return reason == Reason::kGone || reason == Reason::kExited || reason == Reason::kKilled;
@@ -56,14 +52,9 @@ absl::StatusOr<SocketHandshake> BeginHandshake(Fd socket, const SocketPipeOption
 absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> SocketPipe::CreatePair(
     const SocketPipeOptions& options) {
   SLUICE_RETURN_IF_ERROR(Check(options));
-  int sockets[2];
-  if (os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
-    return FromErrno(errno, "make a pair of sockets");
-  }
-  Fd first_socket(sockets[0]);
-  Fd second_socket(sockets[1]);
-  SLUICE_ASSIGN_OR_RETURN(SocketHandshake first_hand, BeginHandshake(std::move(first_socket), options));
-  SLUICE_ASSIGN_OR_RETURN(SocketHandshake second_hand, BeginHandshake(std::move(second_socket), options));
+  SLUICE_ASSIGN_OR_RETURN(auto sockets, internal::MakePairOfSockets());
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake first_hand, BeginHandshake(std::move(sockets.first), options));
+  SLUICE_ASSIGN_OR_RETURN(SocketHandshake second_hand, BeginHandshake(std::move(sockets.second), options));
   SLUICE_RETURN_IF_ERROR(first_hand.Advance().status());
   SLUICE_RETURN_IF_ERROR(second_hand.Run(Deadline::Default()));
   SLUICE_RETURN_IF_ERROR(first_hand.Run(Deadline::Default()));
@@ -134,7 +125,7 @@ absl::StatusOr<size_t> SocketPipe::SendMessages(absl::Span<const Blob> messages)
 }
 
 absl::Status SocketPipe::WhyNotSent(const absl::Status& status) {
-  if (status.ok()) return process_.HasEnded() ? End(internal::SocketGone()) : absl::OkStatus();
+  if (status.ok()) return process_.HasEnded() ? End(internal::PeerGone()) : absl::OkStatus();
   if (!absl::IsUnavailable(status)) return status;
   // The peer may have said why.
   absl::Status notice;
@@ -142,7 +133,7 @@ absl::Status SocketPipe::WhyNotSent(const absl::Status& status) {
     MutexLock lock(receive_mutex_);
     notice = frames_->ReadNotices();
   }
-  return End(notice.ok() ? internal::SocketGone() : notice);
+  return End(notice.ok() ? internal::PeerGone() : notice);
 }
 
 absl::StatusOr<std::optional<size_t>> SocketPipe::ReceiveMessage(absl::Span<std::byte> buffer,
@@ -158,7 +149,7 @@ absl::StatusOr<std::optional<size_t>> SocketPipe::ReceiveMessage(absl::Span<std:
     }
     if (!received.ok()) return End(received.status());
     if (received->has_value()) return received;
-    if (died) return End(internal::SocketGone());
+    if (died) return End(internal::PeerGone());
     if (!process_.HasEnded()) return received;
   }
 }
@@ -178,7 +169,7 @@ absl::StatusOr<size_t> SocketPipe::ReceiveMessages(absl::Span<std::byte> buffer,
       EndReceiving(end);
     }
     if (batch.messages > 0) return batch.messages;
-    if (died) return End(internal::SocketGone());
+    if (died) return End(internal::PeerGone());
     if (!process_.HasEnded()) return size_t{0};
   }
 }
@@ -195,10 +186,7 @@ absl::Status SocketPipe::End(const absl::Status& status) {
   return end_;
 }
 
-absl::Status SocketPipe::Gone() const {
-  const std::optional<ProcessEnd> end = process_.WaitForEnd(kEndPatience);
-  return end.has_value() ? PeerEndedError(*end, process_.pid()) : internal::SocketGone();
-}
+absl::Status SocketPipe::Gone() const { return internal::HowPeerWent(process_); }
 
 absl::Status SocketPipe::WaitFor(Waitable waitable, internal::Spinner& spinner, internal::DirectionStats& stats,
                                  Deadline deadline) {
@@ -256,14 +244,9 @@ absl::StatusOr<Waitable> SocketPipe::WithProcess(Waitable waitable, Fd& epoll) {
   SLUICE_RETURN_IF_ERROR(fork_guard().Check());
   if (!process_.valid()) return waitable;
   if (!epoll.valid()) {
-    Fd made(os::EpollCreate(EPOLL_CLOEXEC));
-    if (!made.valid()) return FromErrno(errno, "make an epoll descriptor");
-    epoll_event own = {.events = static_cast<uint32_t>(waitable.events), .data = {}};
-    epoll_event process = {.events = EPOLLIN, .data = {}};
-    if (os::EpollCtl(made.get(), EPOLL_CTL_ADD, waitable.fd.get(), &own) != 0 ||
-        os::EpollCtl(made.get(), EPOLL_CTL_ADD, process_.fd().get(), &process) != 0) {
-      return FromErrno(errno, "watch a descriptor");
-    }
+    SLUICE_ASSIGN_OR_RETURN(Fd made, internal::MakeEpoll());
+    SLUICE_RETURN_IF_ERROR(internal::Watch(made, waitable.fd, static_cast<uint32_t>(waitable.events)));
+    SLUICE_RETURN_IF_ERROR(internal::Watch(made, process_.fd(), EPOLLIN));
     epoll = std::move(made);
   }
   return Waitable{.fd = epoll, .events = POLLIN};

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "ipc_transport/internal/epoll.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/internal/os.h"
@@ -27,10 +28,10 @@ constexpr uint64_t kFirstPendingKey = 2;
 
 constexpr absl::Duration kGrace = absl::Milliseconds(100);
 
-absl::Status Watch(FdView epoll, int operation, FdView fd, uint32_t events, uint64_t key) {
+// What is watched already, for other events.
+void WatchFor(FdView epoll, FdView fd, uint32_t events, uint64_t key) {
   epoll_event event = {.events = events, .data = {.u64 = key}};
-  if (os::EpollCtl(epoll.get(), operation, fd.get(), &event) == 0) return absl::OkStatus();
-  return FromErrno(errno, "watch a descriptor");
+  os::EpollCtl(epoll.get(), EPOLL_CTL_MOD, fd.get(), &event);
 }
 
 uint32_t EpollEvents(short poll_events) {
@@ -41,12 +42,11 @@ uint32_t EpollEvents(short poll_events) {
 
 absl::StatusOr<std::unique_ptr<HandshakeSet>> HandshakeSet::Create(Fd listener, std::string name,
                                                                    const SocketTerms& terms, const Limits& limits) {
-  Fd epoll(os::EpollCreate(EPOLL_CLOEXEC));
-  if (!epoll.valid()) return FromErrno(errno, "make an epoll descriptor");
+  SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
   Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   if (!timer.valid()) return FromErrno(errno, "make a timer");
-  SLUICE_RETURN_IF_ERROR(Watch(epoll, EPOLL_CTL_ADD, listener, EPOLLIN, kListenerKey));
-  SLUICE_RETURN_IF_ERROR(Watch(epoll, EPOLL_CTL_ADD, timer, EPOLLIN, kTimerKey));
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, listener, EPOLLIN, kListenerKey));
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN, kTimerKey));
   return std::unique_ptr<HandshakeSet>(
       new HandshakeSet(std::move(listener), std::move(epoll), std::move(timer), std::move(name), terms, limits));
 }
@@ -88,8 +88,7 @@ std::optional<AcceptedSocket> HandshakeSet::AdvancePending() {
     } else if (*done) {
       return Remove(entry);
     } else {
-      Watch(epoll_, EPOLL_CTL_MOD, client.handshake.socket(), EpollEvents(client.handshake.events()), entry->first)
-          .IgnoreError();
+      WatchFor(epoll_, client.handshake.socket(), EpollEvents(client.handshake.events()), entry->first);
     }
   }
   return std::nullopt;
@@ -135,8 +134,7 @@ absl::StatusOr<AcceptedSocket> HandshakeSet::AcceptOne() {
 
 void HandshakeSet::AddPending(AcceptedSocket client) {
   const uint64_t key = next_key_++;
-  const absl::Status watched =
-      Watch(epoll_, EPOLL_CTL_ADD, client.handshake.socket(), EpollEvents(client.handshake.events()), key);
+  const absl::Status watched = Watch(epoll_, client.handshake.socket(), EpollEvents(client.handshake.events()), key);
   if (!watched.ok()) {
     LogDropped(client.handshake.socket(), watched);
     return;
@@ -156,7 +154,7 @@ void HandshakeSet::DropLate() {
 AcceptedSocket HandshakeSet::Remove(std::map<uint64_t, Pending>::iterator entry) {
   AcceptedSocket client = std::move(entry->second.client);
   // Closing it would not do: who has it from now on keeps it open, or a forked child its copy.
-  Watch(epoll_, EPOLL_CTL_DEL, client.handshake.socket(), 0, 0).IgnoreError();
+  os::EpollCtl(epoll_.get(), EPOLL_CTL_DEL, client.handshake.socket().get(), nullptr);
   pending_.erase(entry);
   return client;
 }
@@ -186,7 +184,7 @@ void HandshakeSet::Rearm() {
   os::TimerFdSet(timer_.get(), 0, &time);
   // Whoever may not come in stays in the queue, and makes nothing ready.
   const uint32_t events = has_grace || paused_until_.has_value() ? 0u : EPOLLIN;
-  Watch(epoll_, EPOLL_CTL_MOD, listener_, events, kListenerKey).IgnoreError();
+  WatchFor(epoll_, listener_, events, kListenerKey);
 }
 
 void HandshakeSet::LogDropped(FdView socket, const absl::Status& why) const {

@@ -2,19 +2,18 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/peer_gone.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -42,11 +41,6 @@ static_assert(std::is_trivially_copyable_v<DescriptorsPacket> && sizeof(Descript
 // A peer that sends more without the records that announce them is not worth it; each ring keeps to its own, lower
 // bound (RingSender).
 constexpr size_t kMaxWaitingDescriptors = 4096;
-
-// How long a link looks, when the peer's socket has ended, for the end of the peer's process, which comes right after,
-// and for its parent to reap it, before which the kernel may not tell how it ended. Both took up to 0.7 ms on an idle
-// machine and 9 ms on a busy one. A peer that closed its socket and lives costs all of it.
-constexpr absl::Duration kEndPatience = absl::Milliseconds(10);
 
 Blob BytesOf(const auto& value) { return Blob(reinterpret_cast<const std::byte*>(&value), sizeof(value)); }
 
@@ -200,19 +194,10 @@ absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::v
       " descriptors, with ", waiting_descriptors_, " descriptors still waiting for their records; that cannot be"));
 }
 
-absl::Status Link::PeerGone() const {
-  // A socket that this process made itself names this process as its peer, and it has not ended.
-  if (peer_.pid() != getpid()) {
-    const std::optional<ProcessEnd> end = peer_.WaitForEnd(kEndPatience);
-    if (end.has_value()) return PeerEndedError(*end, peer_.pid());
-  }
-  return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
-}
-
 void Link::EndByPeerLocked() {
   if (ended_.load(std::memory_order_relaxed)) return;
   mutex_.Unlock();  // What happens on this side need not wait.
-  const absl::Status status = PeerGone();
+  const absl::Status status = HowPeerWent(peer_);
   mutex_.Lock();
   EndLocked(status);
 }

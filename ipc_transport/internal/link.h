@@ -94,7 +94,6 @@ class Link {
   absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why the link ends with a peer that said no goodbye; may take its time.
-  absl::Status PeerGone() const;
   // Lets go of the lock meanwhile.
   void EndByPeerLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

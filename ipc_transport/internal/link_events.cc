@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "ipc_transport/internal/epoll.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -14,25 +15,18 @@ inline namespace sluice_0 {
 namespace internal {
 
 absl::StatusOr<std::unique_ptr<LinkEvents>> LinkEvents::Create(std::shared_ptr<Link> link, FdView more) {
-  Fd epoll(os::EpollCreate(EPOLL_CLOEXEC));
-  if (!epoll.valid()) return FromErrno(errno, "make an epoll descriptor");
+  SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
   Fd event(os::EventFd(1, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.valid()) return FromErrno(errno, "make an eventfd");
   link->AddListener(event);
   std::unique_ptr<LinkEvents> events(new LinkEvents(std::move(link), std::move(epoll), std::move(event)));
   for (const FdView fd : {events->event_.view(), events->link_->socket(), events->link_->peer_fd(), more}) {
-    if (fd.valid()) SLUICE_RETURN_IF_ERROR(events->Watch(fd));
+    if (fd.valid()) SLUICE_RETURN_IF_ERROR(Watch(events->epoll_, fd, EPOLLIN));
   }
   return events;
 }
 
 LinkEvents::~LinkEvents() { link_->RemoveListener(event_); }
-
-absl::Status LinkEvents::Watch(FdView fd) {
-  epoll_event event = {.events = EPOLLIN, .data = {}};
-  if (os::EpollCtl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0) return absl::OkStatus();
-  return FromErrno(errno, "watch a descriptor");
-}
 
 void LinkEvents::Quiet() {
   eventfd_t count;

@@ -6,7 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_util/fd.h"
@@ -37,8 +36,6 @@ class LinkEvents {
  private:
   LinkEvents(std::shared_ptr<Link> link, Fd epoll, Fd event)
       : link_(std::move(link)), epoll_(std::move(epoll)), event_(std::move(event)) {}
-
-  absl::Status Watch(FdView fd);
 
   const std::shared_ptr<Link> link_;
   const Fd epoll_;

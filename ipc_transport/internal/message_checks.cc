@@ -1,5 +1,7 @@
 #include "ipc_transport/internal/message_checks.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "ipc_util/status.h"
 
@@ -23,6 +25,21 @@ absl::Status CheckReservation(size_t bytes, std::optional<size_t> reserved_bytes
   if (bytes <= *reserved_bytes) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("a commit of ", bytes, " bytes exceeds the ", *reserved_bytes, " that were reserved"));
+}
+
+absl::StatusOr<absl::Span<const Blob>> WithinLimit(absl::Span<const Blob> messages, size_t max_bytes) {
+  const auto fits = [&](const Blob& message) { return message.size() <= max_bytes; };
+  const size_t fitting = std::find_if_not(messages.begin(), messages.end(), fits) - messages.begin();
+  if (fitting == 0 && !messages.empty()) return MessageTooLarge(messages[0].size(), max_bytes, 0, 0);
+  return messages.subspan(0, fitting);
+}
+
+absl::Status CheckCommonVersion(absl::string_view protocol, VersionRange own, VersionRange peer) {
+  if (peer.oldest <= own.newest && peer.newest >= own.oldest) return absl::OkStatus();
+  return WithReason(
+      absl::FailedPreconditionError(absl::StrCat("no common version of the ", protocol, ": here ", own.oldest, " to ",
+                                                 own.newest, ", the peer ", peer.oldest, " to ", peer.newest)),
+      Reason::kWrongVersion);
 }
 
 absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes) {

@@ -4,10 +4,13 @@
 #define SLUICE_IPC_TRANSPORT_INTERNAL_MESSAGE_CHECKS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "ipc_transport/pipe.h"
 
@@ -30,6 +33,18 @@ inline absl::Status CheckMessageLimits(size_t bytes, size_t max_bytes, size_t de
 
 // INVALID_ARGUMENT: more is committed than was reserved. FAILED_PRECONDITION: nothing was.
 absl::Status CheckReservation(size_t bytes, std::optional<size_t> reserved_bytes);
+
+// The first of `messages` that are within the limit. INVALID_ARGUMENT: the very first is not.
+absl::StatusOr<absl::Span<const Blob>> WithinLimit(absl::Span<const Blob> messages, size_t max_bytes);
+
+// Versions of a protocol that one side speaks.
+struct VersionRange {
+  uint16_t oldest;
+  uint16_t newest;
+};
+
+// FAILED_PRECONDITION (kWrongVersion), with both ranges: the two sides have no version of "the `protocol`" in common.
+absl::Status CheckCommonVersion(absl::string_view protocol, VersionRange own, VersionRange peer);
 
 // INVALID_ARGUMENT: the next message does not fit into the user's buffer.
 absl::Status BufferTooSmall(size_t message_bytes, size_t buffer_bytes);

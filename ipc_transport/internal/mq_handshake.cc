@@ -8,12 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_transport/internal/hello.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_transport/internal/mq_record.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/pid_fd.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -38,12 +38,8 @@ absl::Status Validate(const Hello& hello, size_t bytes, size_t descriptors) {
   if (bytes != sizeof(Hello) || hello.magic != kMagic || descriptors != 1) {
     return absl::DataLossError("the peer does not speak the protocol of queue pipes");
   }
-  if (hello.oldest_version > kNewestVersion || hello.newest_version < kOldestVersion) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat("no common version of the queue protocol: here ",
-                                                                 kOldestVersion, " to ", kNewestVersion, ", the peer ",
-                                                                 hello.oldest_version, " to ", hello.newest_version)),
-                      Reason::kWrongVersion);
-  }
+  SLUICE_RETURN_IF_ERROR(CheckCommonVersion("queue protocol", {kOldestVersion, kNewestVersion},
+                                            {hello.oldest_version, hello.newest_version}));
   if (hello.message_bytes <= sizeof(MqRecordHeader) || hello.message_bytes > kMaxMqMessageBytes || hello.messages < 2 ||
       hello.messages > kMaxMqMessages) {
     return absl::DataLossError(

@@ -5,13 +5,12 @@
 #include <type_traits>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_transport/internal/hello.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_transport/internal/mq_names.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -42,12 +41,8 @@ absl::Status SpeaksOtherwise() {
 // The one step that the peer's hello goes through before it is used.
 absl::Status Validate(const Hello& hello, size_t bytes, size_t descriptors) {
   if (bytes != sizeof(Hello) || hello.magic != kMagic || descriptors != 0) return SpeaksOtherwise();
-  if (hello.oldest_version > kNewestVersion || hello.newest_version < kOldestVersion) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat("no common version of the protocol of names: here ",
-                                                                 kOldestVersion, " to ", kNewestVersion, ", the peer ",
-                                                                 hello.oldest_version, " to ", hello.newest_version)),
-                      Reason::kWrongVersion);
-  }
+  SLUICE_RETURN_IF_ERROR(CheckCommonVersion("protocol of names", {kOldestVersion, kNewestVersion},
+                                            {hello.oldest_version, hello.newest_version}));
   if (hello.name[kMaxMqNameBytes] != '\0' || !MqName::Parse(hello.name).has_value()) return SpeaksOtherwise();
   return absl::OkStatus();
 }

@@ -11,6 +11,7 @@
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
+
 MqReceiver::MqReceiver(Fd queue, const MqShape& shape, size_t max_payload, std::shared_ptr<Link> link)
     : queue_(std::move(queue)),
       shape_(shape),

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "ipc_transport/internal/epoll.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -27,12 +28,13 @@ constexpr uint32_t kReceipts = EPOLLOUT | EPOLLET;
 }  // namespace
 
 absl::StatusOr<MqSender> MqSender::Create(Fd queue, const MqShape& shape, std::shared_ptr<Link> link) {
-  Fd events(os::EpollCreate(EPOLL_CLOEXEC));
-  if (!events.valid()) return FromErrno(errno, "make an epoll descriptor");
+  SLUICE_ASSIGN_OR_RETURN(Fd events, MakeEpoll());
   MqSender sender(std::move(queue), shape, std::move(link), std::move(events));
-  SLUICE_RETURN_IF_ERROR(sender.Watch(sender.queue_, kReceipts));
-  SLUICE_RETURN_IF_ERROR(sender.Watch(sender.link_->socket(), EPOLLIN));
-  if (sender.link_->peer_fd().valid()) SLUICE_RETURN_IF_ERROR(sender.Watch(sender.link_->peer_fd(), EPOLLIN));
+  SLUICE_RETURN_IF_ERROR(Watch(sender.events_, sender.queue_, kReceipts));
+  SLUICE_RETURN_IF_ERROR(Watch(sender.events_, sender.link_->socket(), EPOLLIN));
+  if (sender.link_->peer_fd().valid()) {
+    SLUICE_RETURN_IF_ERROR(Watch(sender.events_, sender.link_->peer_fd(), EPOLLIN));
+  }
   return sender;
 }
 
@@ -42,12 +44,6 @@ MqSender::MqSender(Fd queue, const MqShape& shape, std::shared_ptr<Link> link, F
       link_(std::move(link)),
       events_(std::move(events)),
       records_(link_, shape.message_bytes) {}
-
-absl::Status MqSender::Watch(FdView fd, uint32_t events) {
-  epoll_event event = {.events = events, .data = {}};
-  if (os::EpollCtl(events_.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0) return absl::OkStatus();
-  return FromErrno(errno, "watch a descriptor");
-}
 
 bool MqSender::HasRoom() {
   if (known_room_ > 0) return true;

@@ -50,7 +50,6 @@ class MqSender {
  private:
   MqSender(Fd queue, const MqShape& shape, std::shared_ptr<Link> link, Fd events);
 
-  absl::Status Watch(FdView fd, uint32_t events);
   // Puts a record, for which there is room, into the queue. An error ends the link.
   absl::Status Put(Blob record);
 

@@ -10,6 +10,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/peer_gone.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -80,7 +81,7 @@ absl::StatusOr<std::optional<FrameHeader>> PacketSocket::ReceiveFrame(absl::Span
                                 {.iov_base = overflow.data(), .iov_len = overflow.size()}}};
   SLUICE_ASSIGN_OR_RETURN(const ReceivedPacket packet, ReceivePacket(socket(), absl::MakeSpan(into), descriptors));
   if (packet.kind == ReceivedPacket::Kind::kNone) return std::nullopt;
-  if (packet.kind == ReceivedPacket::Kind::kEnd) return SocketGone();
+  if (packet.kind == ReceivedPacket::Kind::kEnd) return PeerGone();
   keep_alive().Heard();
   SLUICE_RETURN_IF_ERROR(ValidatePacket(header, packet.bytes, descriptors->size(), max_message_bytes()));
   if (header.type == FrameType::kFinish) peer_has_finished_ = true;
@@ -147,7 +148,7 @@ FrameBatch PacketSocket::ReceivePacketBatch(absl::Span<std::byte> buffer, absl::
 }
 
 absl::Status PacketSocket::CheckSlot(const FrameHeader& header, const PacketSlot& slot) {
-  if (slot.packet.kind == ReceivedPacket::Kind::kEnd) return SocketGone();
+  if (slot.packet.kind == ReceivedPacket::Kind::kEnd) return PeerGone();
   keep_alive().Heard();
   SLUICE_RETURN_IF_ERROR(slot.status);
   return ValidatePacket(header, slot.packet.bytes, slot.descriptors.size(), max_message_bytes());
@@ -164,7 +165,7 @@ absl::Status PacketSocket::ReadNotices() {
     const ssize_t bytes = os::RecvMsg(socket().get(), &message, MSG_PEEK | MSG_DONTWAIT);
     if (bytes < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
     if (bytes < 0) return errno == EAGAIN ? absl::OkStatus() : FromErrno(errno, "look at what the peer sent");
-    if (bytes == 0) return SocketGone();
+    if (bytes == 0) return PeerGone();
     // The rest of the checks are those of who receives it.
     const bool is_whole = bytes == sizeof(header);
     if (peer_has_finished_) SLUICE_RETURN_IF_ERROR(AfterFinish(is_whole ? header.type : FrameType::kMessage));

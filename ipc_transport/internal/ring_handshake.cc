@@ -7,12 +7,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_transport/internal/hello.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_transport/internal/ring_layout.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/pid_fd.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -41,12 +41,8 @@ absl::Status Validate(const Hello& hello, size_t bytes, size_t descriptors) {
   if (bytes != sizeof(Hello) || hello.magic != kMagic || descriptors != 1) {
     return absl::DataLossError("the peer does not speak the protocol of ring pipes");
   }
-  if (hello.oldest_version > kNewestVersion || hello.newest_version < kOldestVersion) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat("no common version of the ring protocol: here ",
-                                                                 kOldestVersion, " to ", kNewestVersion, ", the peer ",
-                                                                 hello.oldest_version, " to ", hello.newest_version)),
-                      Reason::kWrongVersion);
-  }
+  SLUICE_RETURN_IF_ERROR(CheckCommonVersion("ring protocol", {kOldestVersion, kNewestVersion},
+                                            {hello.oldest_version, hello.newest_version}));
   if (!IsValidRingBytes(hello.ring_bytes)) {
     return absl::DataLossError(absl::StrCat("the peer's ring of ", hello.ring_bytes, " bytes cannot be"));
   }

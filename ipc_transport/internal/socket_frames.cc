@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/message_checks.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -40,10 +39,6 @@ absl::Status AfterFinish(FrameType type) {
   if (type == FrameType::kKeepAlive) return absl::OkStatus();
   if (type == FrameType::kGoodbye) return PeerClosed();
   return absl::DataLossError("the peer sent more after it had finished");
-}
-
-absl::Status SocketGone() {
-  return WithReason(absl::UnavailableError("the peer's process, or its end of the socket, is gone"), Reason::kGone);
 }
 
 }  // namespace internal

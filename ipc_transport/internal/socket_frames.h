@@ -42,9 +42,6 @@ absl::Status EndOf(FrameType type);
 // What may follow a finish: keep-alives (OK), and a goodbye (UNAVAILABLE); all else is DATA_LOSS.
 absl::Status AfterFinish(FrameType type);
 
-// UNAVAILABLE (kGone): the socket has ended without a goodbye.
-absl::Status SocketGone();
-
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/message_checks.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -33,13 +34,9 @@ absl::Status WentBefore() {
 // The one step that the peer's hello goes through before it is used.
 absl::Status Validate(const SocketHello& hello) {
   if (hello.magic != SocketHello::kMagic || hello.oldest_version > hello.newest_version) return SpeaksSomethingElse();
-  if (hello.oldest_version > SocketHello::kNewestVersion || hello.newest_version < SocketHello::kOldestVersion) {
-    return WithReason(
-        absl::FailedPreconditionError(absl::StrCat("no common version of the socket protocol: here ",
-                                                   SocketHello::kOldestVersion, " to ", SocketHello::kNewestVersion,
-                                                   ", the peer ", hello.oldest_version, " to ", hello.newest_version)),
-        Reason::kWrongVersion);
-  }
+  SLUICE_RETURN_IF_ERROR(CheckCommonVersion("socket protocol",
+                                            {SocketHello::kOldestVersion, SocketHello::kNewestVersion},
+                                            {hello.oldest_version, hello.newest_version}));
   if (hello.max_message_bytes == 0) return absl::DataLossError("the peer takes no message at all; that cannot be");
   return absl::OkStatus();
 }

@@ -9,6 +9,8 @@
 
 #include "absl/container/inlined_vector.h"
 #include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/internal/epoll.h"
+#include "ipc_transport/internal/peer_gone.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -63,12 +65,8 @@ absl::Status StrayDescriptors() {
 
 absl::StatusOr<std::unique_ptr<FrameSocket>> StreamSocket::Create(SocketHandshake handshake) {
   std::unique_ptr<StreamSocket> stream(new StreamSocket(std::move(handshake)));
-  stream->epoll_ = Fd(os::EpollCreate(EPOLL_CLOEXEC));
-  if (!stream->epoll_.valid()) return FromErrno(errno, "make an epoll descriptor");
-  epoll_event event = {.events = EPOLLIN, .data = {}};
-  if (os::EpollCtl(stream->epoll_.get(), EPOLL_CTL_ADD, stream->socket().get(), &event) != 0) {
-    return FromErrno(errno, "watch a socket");
-  }
+  SLUICE_ASSIGN_OR_RETURN(stream->epoll_, MakeEpoll());
+  SLUICE_RETURN_IF_ERROR(Watch(stream->epoll_, stream->socket(), EPOLLIN));
   return stream;
 }
 
@@ -185,7 +183,7 @@ void StreamSocket::SetHasRest(bool has_rest) {
 absl::StatusOr<size_t> StreamSocket::ReceiveSome(absl::Span<iovec> into, PacketSlot& slot) {
   slot.parts = into;
   SLUICE_RETURN_IF_ERROR(internal::ReceiveSome(socket(), slot));
-  if (slot.packet.kind == ReceivedPacket::Kind::kEnd) return SocketGone();
+  if (slot.packet.kind == ReceivedPacket::Kind::kEnd) return PeerGone();
   if (slot.packet.bytes > 0) keep_alive().Heard();
   return slot.packet.bytes;
 }
@@ -293,7 +291,7 @@ absl::StatusOr<std::optional<FrameType>> StreamSocket::PeekType() {
     message.msg_iov = &rest;
     message.msg_iovlen = 1;
     const ssize_t bytes = os::RecvMsg(socket().get(), &message, MSG_PEEK | MSG_DONTWAIT);
-    if (bytes == 0) return SocketGone();
+    if (bytes == 0) return PeerGone();
     if (bytes < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET) {
       return FromErrno(errno, "look at what the peer sent");
     }

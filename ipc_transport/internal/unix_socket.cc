@@ -40,6 +40,14 @@ absl::StatusOr<Fd> MakeSocket(int flags) {
 
 }  // namespace
 
+absl::StatusOr<std::pair<Fd, Fd>> MakePairOfSockets() {
+  int sockets[2];
+  if (os::SocketPair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+    return FromErrno(errno, "make a pair of sockets");
+  }
+  return std::pair(Fd(sockets[0]), Fd(sockets[1]));
+}
+
 absl::StatusOr<Fd> ListenAt(const std::string& path, mode_t mode, int backlog) {
   SLUICE_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
   SLUICE_ASSIGN_OR_RETURN(Fd socket, MakeSocket(SOCK_NONBLOCK));

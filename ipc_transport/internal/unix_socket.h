@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "ipc_util/deadline.h"
@@ -17,6 +18,9 @@ namespace internal {
 
 // The longest path that an address holds.
 inline constexpr size_t kMaxSocketPathBytes = 107;
+
+// A connected pair of SEQPACKET sockets, without a name. RESOURCE_EXHAUSTED: no descriptors for it.
+absl::StatusOr<std::pair<Fd, Fd>> MakePairOfSockets();
 
 // A SEQPACKET socket that listens at `path`, non-blocking, its file of exactly `mode` and never wider.
 // INVALID_ARGUMENT: a path that no address holds. ALREADY_EXISTS: something is there; it is left alone.
