@@ -1,10 +1,10 @@
 #include "ipc_transport/internal/ring_receiver.h"
 
-#include <cstring>
 #include <iterator>
 
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_transport/internal/copy_bytes.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/message_checks.h"
 #include "ipc_util/internal/status_macros.h"
@@ -28,7 +28,7 @@ absl::StatusOr<std::optional<size_t>> RingReceiver::TryReceive(absl::Span<std::b
   }
   if (record->bytes > buffer.size()) return BufferTooSmall(record->bytes, buffer.size());
   if (ABSL_PREDICT_FALSE(record->descriptors != 0)) SLUICE_RETURN_IF_ERROR(TakeDescriptors(*record, descriptors));
-  if (record->bytes != 0) std::memcpy(buffer.data(), record->payload, record->bytes);
+  CopyBytes(buffer.data(), record->payload, record->bytes);
   Advance(RecordBytes(record->bytes));
   return record->bytes;
 }
@@ -116,12 +116,6 @@ void RingReceiver::PublishPosition() {
   if ((wish & kRoomAsleepBit) == 0 || wish == rung_for_) return;
   rung_for_ = wish;
   link_.RingDoorbell();
-}
-
-bool RingReceiver::HasNews() const {
-  // Ordered after BeginSleep's store; pairs with the commit in RingSender::Publish.
-  return Poll(std::memory_order_seq_cst) != 0 || PeerHasClosed() ||
-         peer_.control.finish_position.load(std::memory_order_acquire) == position_;  // Pairs with RingSender::Finish.
 }
 
 void RingReceiver::BeginSleep() {

@@ -39,7 +39,12 @@ class RingReceiver {
   }
 
   // Whether a record, the peer's finish or its close can be seen.
-  bool HasNews() const;
+  bool HasNews() const {
+    // Ordered after BeginSleep's store; pairs with the commit in RingSender::Publish.
+    return Poll(std::memory_order_seq_cst) != 0 || PeerHasClosed() ||
+           peer_.control.finish_position.load(std::memory_order_acquire) ==
+               position_;  // Pairs with RingSender::Finish.
+  }
 
   // Around a sleep: `BeginSleep`, then `HasNews` once more, then sleep, then `EndSleep`. Each `BeginSleep` is one more
   // sleep, which the peer ends by one doorbell.

@@ -1,10 +1,10 @@
 #include "ipc_transport/internal/ring_sender.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_transport/internal/copy_bytes.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -74,7 +74,7 @@ absl::StatusOr<bool> RingSender::TrySend(absl::Span<const Blob> parts, size_t by
   const size_t skipped = SkipBefore(position(), RecordBytes(bytes));
   std::byte* to = PayloadAt(position() + skipped);
   for (const Blob& part : parts) {
-    if (!part.empty()) std::memcpy(to, part.data(), part.size());
+    CopyBytes(to, part.data(), part.size());
     to += part.size();
   }
   return Commit(bytes, skipped, descriptors);
@@ -135,7 +135,7 @@ absl::StatusOr<size_t> RingSender::TrySendBatch(absl::Span<const Blob> messages)
     } else {
       CommitWordAt(end).store(word, std::memory_order_relaxed);  // Published with the first.
     }
-    if (!message.empty()) std::memcpy(PayloadAt(end + skipped), message.data(), message.size());
+    CopyBytes(PayloadAt(end + skipped), message.data(), message.size());
     end += skipped + record;
     ++sent;
   }

@@ -27,11 +27,6 @@ bool Spinner::MaySpin(WaitMode mode) {
   return can_spin_;
 }
 
-bool Spinner::Won() {
-  budget_ = std::min(budget_ * 2, MaxBudget());
-  return true;
-}
-
 bool Spinner::Lost() {
   budget_ = std::max(budget_ / 2, MinBudget());
   can_spin_ = CanSpin();

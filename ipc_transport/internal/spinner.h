@@ -3,8 +3,10 @@
 #ifndef SLUICE_IPC_TRANSPORT_INTERNAL_SPINNER_H_
 #define SLUICE_IPC_TRANSPORT_INTERNAL_SPINNER_H_
 
+#include <algorithm>
 #include <cstdint>
 
+#include "absl/base/optimization.h"
 #include "absl/time/time.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
@@ -58,7 +60,10 @@ class Spinner {
   static constexpr uint32_t kClocksPerIdle = 256;
 
   bool MaySpin(WaitMode mode);
-  bool Won();
+  bool Won() {
+    if (ABSL_PREDICT_FALSE(budget_ < MaxBudget())) budget_ = std::min(budget_ * 2, MaxBudget());
+    return true;
+  }
   bool Lost();
 
   absl::Duration budget_ = MaxBudget();
