@@ -63,7 +63,9 @@ struct RingPipe::State {
         own(parts.own),
         peer(parts.peer),
         sender(own, peer, *parts.link, parts.channel),
-        receiver(own, peer, *parts.link, parts.channel) {}
+        send_spinner(own.control.send_processor, peer.control.receive_processor),
+        receiver(own, peer, *parts.link, parts.channel),
+        receive_spinner(own.control.receive_processor, peer.control.send_processor) {}
 
   const internal::RingParts parts;
   const internal::OwnLane own;

@@ -21,7 +21,7 @@ struct Placement {
 
 // `processors` are those that may be used. With kAuto, programs that spin get one each, since on one they hold each
 // other up for milliseconds; programs that sleep get one for both, since to wake the other core takes the kernel longer
-// than all the rest; others are left to the scheduler, since a program on one processor alone never spins.
+// than all the rest; others are left to the scheduler, as they do well anywhere.
 // INVALID_ARGUMENT: kTwo, and there are not two.
 absl::StatusOr<Placement> Place(Cores wish, ipc::WaitMode wait, const std::vector<int>& processors);
 

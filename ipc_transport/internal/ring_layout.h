@@ -34,6 +34,9 @@ struct LaneControl {
   alignas(kLinePairBytes) std::atomic<uint64_t> finish_position;
   // 1: this side has closed the channel. Release here, acquire at the peer.
   std::atomic<uint32_t> closed;
+  // Where this side's sending and receiving threads run, as `OnlyProcessor` of the spinner tells. Hints; relaxed.
+  std::atomic<uint32_t> send_processor;
+  std::atomic<uint32_t> receive_processor;
 };
 
 // The low two bits of a room wish; those above count, so that no two wishes are equal.

@@ -4,6 +4,7 @@
 #define SLUICE_IPC_TRANSPORT_INTERNAL_SPINNER_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 
 #include "absl/base/optimization.h"
@@ -22,12 +23,17 @@ inline void CpuRelax() {
 #endif
 }
 
-// Whether the calling thread may run on more than one processor; if not, spinning only keeps the peer from running.
-bool CanSpin();
+// The one processor that the calling thread may run on, plus 1; 0: there are several.
+uint32_t OnlyProcessor();
 
-// One per waiting thread's pipe direction.
+// One per waiting thread's pipe direction. A thread that may run on one processor only does not spin unless the peer is
+// known to run elsewhere: it would keep the peer from running.
 class Spinner {
  public:
+  Spinner() { LookWhere(); }
+  // Both sides tell where they run, each in a word that the other reads.
+  Spinner(std::atomic<uint32_t>& own, const std::atomic<uint32_t>& peer) : own_(&own), peer_(&peer) { LookWhere(); }
+
   // Spins until `ready()`: as long as it has paid lately (kAdaptive), until the deadline (kSpin), or not at all
   // (kSleep). Calls `idle()` every so many spins. True: it is ready.
   template <typename Ready, typename Idle>
@@ -65,9 +71,12 @@ class Spinner {
     return true;
   }
   bool Lost();
+  void LookWhere();
 
   absl::Duration budget_ = MaxBudget();
-  bool can_spin_ = CanSpin();
+  std::atomic<uint32_t>* const own_ = nullptr;
+  const std::atomic<uint32_t>* const peer_ = nullptr;
+  bool can_spin_ = false;
 };
 
 }  // namespace internal

@@ -2,6 +2,9 @@
 
 #include <sched.h>
 
+#include <atomic>
+#include <cstdint>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
@@ -13,7 +16,7 @@
 namespace ipc::testing {
 namespace {
 
-using ::ipc::internal::CanSpin;
+using ::ipc::internal::OnlyProcessor;
 using ::ipc::internal::Spinner;
 
 // How often the condition was looked at.
@@ -60,7 +63,7 @@ TEST(SpinnerTest, SpinEndsWithTheDeadline) {
 class AdaptiveSpinnerTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!CanSpin()) GTEST_SKIP() << "SKIPPED: needs two processors";
+    if (OnlyProcessor() != 0) GTEST_SKIP() << "SKIPPED: needs two processors";
   }
 
   Spinner spinner_;
@@ -114,12 +117,33 @@ SLUICE_CHILD_ROLE(on_one_processor) {
   const int spin = Spin(spinner, WaitMode::kSpin, TimeLimit(), 1).looks;
   Spin(older, WaitMode::kAdaptive, TimeLimit(), kNever);
   const int late = Spin(older, WaitMode::kAdaptive, TimeLimit(), 1).looks;
-  TellParent(absl::StrCat("can spin ", CanSpin(), ", adaptive ", adaptive, ", spin ", spin, ", late ", late));
+  TellParent(absl::StrCat("adaptive ", adaptive, ", spin ", spin, ", late ", late));
   return 0;
 }
 
 TEST(SpinnerTest, OneProcessorIsNoneToSpare) {
-  EXPECT_EQ(Child::Start("on_one_processor").Hear(), "can spin 0, adaptive 0, spin 1, late 0");
+  EXPECT_EQ(Child::Start("on_one_processor").Hear(), "adaptive 0, spin 1, late 0");
+}
+
+// As a user pins two programs to a processor each: they spin; beside the peer on the same one they do not.
+SLUICE_CHILD_ROLE(beside_a_peer) {
+  AllowOneProcessor();
+  std::atomic<uint32_t> own = 0;
+  std::atomic<uint32_t> peer = OnlyProcessor() + 1;
+  Spinner spinner(own, peer);
+  const int apart = Spin(spinner, WaitMode::kAdaptive, TimeLimit(), 1).looks;
+  peer = own.load();
+  Spin(spinner, WaitMode::kAdaptive, TimeLimit(), kNever);  // Lost: it looks where the peer is now.
+  const int together = Spin(spinner, WaitMode::kAdaptive, TimeLimit(), 1).looks;
+  peer = 0;
+  const int anywhere = Spin(spinner, WaitMode::kAdaptive, TimeLimit(), 1).looks;
+  TellParent(absl::StrCat("told ", own == OnlyProcessor(), ", apart ", apart, ", together ", together, ", anywhere ",
+                          anywhere));
+  return 0;
+}
+
+TEST(SpinnerTest, APeerOnAnotherProcessorIsWorthASpin) {
+  EXPECT_EQ(Child::Start("beside_a_peer").Hear(), "told 1, apart 1, together 0, anywhere 1");
 }
 
 }  // namespace
