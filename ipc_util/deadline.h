@@ -37,6 +37,8 @@ class Deadline {
   // For ppoll(2): the remaining time; `nullptr` (wait for ever) for `Never`, else `storage`.
   const timespec* ToPollTimeout(timespec* storage) const;
 
+  friend bool operator<(Deadline a, Deadline b) { return a.nanos_ < b.nanos_; }
+
   // The earlier of the two.
   friend Deadline Earlier(Deadline a, Deadline b) { return a.nanos_ < b.nanos_ ? a : b; }
 

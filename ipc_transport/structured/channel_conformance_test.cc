@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "ipc_transport/channel.h"
+#include "ipc_transport/mq_pipe.h"
 #include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_transport/structured/testing/fake_store.h"
@@ -23,6 +24,8 @@ using Ends = std::pair<ChannelEnd, ChannelEnd>;
 
 // Records of 1 KiB, so that all but the smallest messages are split.
 constexpr RingPipeOptions kSmallRing = {.ring_bytes = 4096};
+// Within what the system allows by default.
+constexpr MqPipeOptions kMessageQueue = {.max_message_bytes = 2048, .depth = 9};
 constexpr FakeStore::Limits kLimits = {.bytes = 50'000'000};
 
 template <typename PipeType, typename Options>
@@ -56,6 +59,7 @@ absl::StatusOr<Ends> WithStore(absl::StatusOr<Ends> ends) {
 }
 
 absl::StatusOr<Ends> ConnectSocket() { return Connect<SocketPipe>(SocketPipeOptions()); }
+absl::StatusOr<Ends> ConnectMq() { return Connect<MqPipe>(kMessageQueue); }
 absl::StatusOr<Ends> ConnectRing() { return Connect<RingPipe>(RingPipeOptions()); }
 absl::StatusOr<Ends> ConnectSmallRing() { return Connect<RingPipe>(kSmallRing); }
 absl::StatusOr<Ends> ConnectRingWithStore() { return WithStore(ConnectRing()); }
@@ -64,6 +68,7 @@ absl::StatusOr<Ends> ConnectSmallRingWithStore() { return WithStore(ConnectSmall
 absl::StatusOr<ChannelEnd> OverSocket(Fd socket) {
   return ConnectOver<SocketPipe>(std::move(socket), SocketPipeOptions());
 }
+absl::StatusOr<ChannelEnd> OverMq(Fd socket) { return ConnectOver<MqPipe>(std::move(socket), kMessageQueue); }
 absl::StatusOr<ChannelEnd> OverRing(Fd socket) { return ConnectOver<RingPipe>(std::move(socket), RingPipeOptions()); }
 absl::StatusOr<ChannelEnd> OverSmallRing(Fd socket) { return ConnectOver<RingPipe>(std::move(socket), kSmallRing); }
 
@@ -72,6 +77,7 @@ absl::StatusOr<ChannelEnd> OverSmallRing(Fd socket) { return ConnectOver<RingPip
 }  // namespace ipc
 
 SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(SocketHeap, {.connect = &ipc::ConnectSocket, .connect_over = &ipc::OverSocket});
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(MqHeap, {.connect = &ipc::ConnectMq, .connect_over = &ipc::OverMq});
 SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(RingHeap, {.connect = &ipc::ConnectRing, .connect_over = &ipc::OverRing});
 SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(SmallRingHeap,
                                        {.connect = &ipc::ConnectSmallRing, .connect_over = &ipc::OverSmallRing});

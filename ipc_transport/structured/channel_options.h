@@ -16,10 +16,13 @@ struct StructuredChannelOptions {
   // counts as 64 KiB.
   uint64_t max_heap_message_bytes = uint64_t{4} << 30;
 
-  // Messages that wait for `Receive` because they came while a `Request` waited for its answer. Together they take at
-  // most `max_heap_message_bytes` of this side's own memory. The message that goes beyond is kept too, and ends the
-  // `Request`.
+  // Messages that are no answers and that the peer may be ahead of what was received here: beyond, its `Send` and
+  // `Request` wait. Of this side's own memory they take at most `max_heap_message_bytes` together; a `Request` ends
+  // once they take more. Also the answers to one request that may wait to be taken. Below 64 counts as 64.
   size_t max_waiting_messages = 1024;
+
+  // Take the time of each request, for `StructuredChannel::counters`: two looks at the clock, some 50 ns.
+  bool measure_round_trips = false;
 };
 
 }  // namespace sluice_0

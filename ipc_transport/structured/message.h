@@ -4,7 +4,9 @@
 #define SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "ipc_transport/structured/internal/channel_core.h"
 #include "ipc_transport/structured/internal/incoming_message.h"
+#include "ipc_transport/structured/internal/message_type.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -20,6 +23,8 @@
 namespace ipc {
 inline namespace sluice_0 {
 
+template <typename Root>
+class Answers;
 template <typename Root>
 class FrozenMessage;
 template <typename Root>
@@ -72,6 +77,12 @@ class Message {
 
   explicit Message(internal::OutgoingMessage::Ptr message) : message_(std::move(message)) {}
 
+  // nullopt: none, or moved from.
+  std::optional<uint16_t> type() {
+    if (message_ == nullptr) return std::nullopt;
+    return internal::TypeOf<Root>(body().asReader());
+  }
+
   internal::OutgoingMessage::Ptr message_;
 };
 
@@ -93,6 +104,8 @@ class FrozenMessage {
   FrozenMessage(std::shared_ptr<internal::OutgoingMessage> message, typename Root::Reader body)
       : message_(std::move(message)), body_(body) {}
 
+  std::optional<uint16_t> type() const { return internal::TypeOf<Root>(body_); }
+
   std::shared_ptr<internal::OutgoingMessage> message_;
   typename Root::Reader body_;
 };
@@ -112,21 +125,55 @@ class Incoming {
   // It is a request, answered or not.
   bool expects_reply() const { return message_->is_request(); }
 
-  // Answers a request, once. `answer` is consumed, sent or not.
+  // Of several answers to one request, further ones follow this.
+  bool more_follow() const { return message_->more_follow(); }
+
+  // Answers a request, once; after `ReplyMore` this is the last answer. `answer` is consumed, sent or not.
   // FAILED_PRECONDITION: not a request, or answered already. Else as `StructuredChannel::Send`, and then it may be
   // tried again.
   absl::Status Reply(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
-    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
-    return internal::ChannelCore::Reply(*message_, consumed.get(), deadline);
+    return Reply(std::move(answer), false, deadline);
   }
   absl::Status Reply(const FrozenMessage<Root>& answer, Deadline deadline = Deadline::Default()) {
-    return internal::ChannelCore::Reply(*message_, answer.message_.get(), deadline);
+    return Reply(answer, false, deadline);
+  }
+
+  // One of many answers, to whoever called `RequestMany`; `Reply` sends the last. To a request that wants one answer it
+  // is that one. Else as `Reply`.
+  absl::Status ReplyMore(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
+    return Reply(std::move(answer), true, deadline);
+  }
+  absl::Status ReplyMore(const FrozenMessage<Root>& answer, Deadline deadline = Deadline::Default()) {
+    return Reply(answer, true, deadline);
+  }
+
+  // Answers, and asks for an answer to that in turn, as `StructuredChannel::Request` does. Not to be tried again.
+  absl::StatusOr<Incoming> ReplyAndRequest(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
+    const std::optional<uint16_t> type = answer.type();
+    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
+    SLUICE_ASSIGN_OR_RETURN(
+        internal::IncomingMessage::Ptr next,
+        internal::ChannelCore::ReplyAndRequest(consumed.get(), {.answered = message_.get(), .type = type}, deadline));
+    return Incoming(std::move(next));
   }
 
  private:
+  friend class Answers<Root>;
   friend class StructuredChannel<Root>;
 
   explicit Incoming(internal::IncomingMessage::Ptr message) : message_(std::move(message)) {}
+
+  absl::Status Reply(Message<Root>&& answer, bool more_follow, Deadline deadline) {
+    const std::optional<uint16_t> type = answer.type();
+    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
+    return internal::ChannelCore::Reply(
+        consumed.get(), {.answered = message_.get(), .more_follow = more_follow, .type = type}, deadline);
+  }
+  absl::Status Reply(const FrozenMessage<Root>& answer, bool more_follow, Deadline deadline) {
+    return internal::ChannelCore::Reply(answer.message_.get(),
+                                        {.answered = message_.get(), .more_follow = more_follow, .type = answer.type()},
+                                        deadline);
+  }
 
   internal::IncomingMessage::Ptr message_;
 };

@@ -1,16 +1,16 @@
 #include "ipc_transport/structured/internal/channel_core.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
+#include <chrono>
 #include <utility>
 #include <variant>
 
 #include "absl/base/optimization.h"
-#include "absl/container/inlined_vector.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "ipc_transport/structured/internal/heap_bytes.h"
-#include "ipc_transport/structured/internal/split.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/log.h"
@@ -21,49 +21,52 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// Records that are no message do not keep a call from its deadline.
+// Records that are no message do not keep a call from its deadline, or an event loop from its other business.
 constexpr uint32_t kRecordsPerClock = 64;
-// Whatever the options say: no message that lies in the store takes as much.
-constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 // What a closing channel gives back at most, so that a peer that goes on sending does not hold it up.
 constexpr int kMaxDrainedRecords = 65536;
 constexpr absl::Duration kDrainTime = absl::Milliseconds(50);
-
-template <typename T>
-Blob AsBlob(const T& value) {
-  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&value), sizeof(value));
-}
-
-template <typename T>
-Blob AsBlob(absl::Span<const T> values) {
-  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(values.data()), values.size() * sizeof(T));
-}
+// How soon a record that found no room is tried again while this side waits for something else.
+constexpr absl::Duration kControlTick = absl::Milliseconds(10);
+// Beyond, notices of unwanted answers are forgotten.
+constexpr size_t kMaxUnwanted = 64;
+// Whatever the options say: no message that lies in the store takes as much.
+constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
 absl::Status TooLate(absl::string_view what) {
   return absl::DeadlineExceededError(absl::StrCat("another thread has been ", what, " until the deadline"));
 }
 
+int64_t NowNanos() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
 }  // namespace
 
 std::shared_ptr<ChannelCore> ChannelCore::Create(Channel channel, std::shared_ptr<MessageStore> store,
-                                                 const SchemaIdentity& schema,
-                                                 const StructuredChannelOptions& options) {
-  auto core = std::make_shared<ChannelCore>(std::move(channel).ReleasePipe(), std::move(store), schema, options);
+                                                 const SchemaIdentity& schema, const StructuredChannelOptions& options,
+                                                 TypeOfMessage type_of) {
+  auto core =
+      std::make_shared<ChannelCore>(std::move(channel).ReleasePipe(), std::move(store), schema, options, type_of);
   if (!core->EndStatus().ok() || !core->send_turn_.TryTake()) return core;
   const PassTurn pass(core->send_turn_);
   // What keeps it from being sent now will be reported by the first call, which tries again.
-  core->SendSchema(Deadline::Passed()).IgnoreError();
+  core->writer_.OfferSchema(Deadline::Passed()).IgnoreError();
   return core;
 }
 
 ChannelCore::ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStore> store, const SchemaIdentity& schema,
-                         const StructuredChannelOptions& options)
+                         const StructuredChannelOptions& options, TypeOfMessage type_of)
     : pipe_(std::move(pipe)),
       store_(std::move(store)),
-      schema_(schema),
-      max_waiting_messages_(options.max_waiting_messages),
+      type_of_(type_of),
       max_heap_bytes_(std::max(options.max_heap_message_bytes, kLeastHeapMessageBytes)),
-      joiner_(max_heap_bytes_) {
+      measures_round_trips_(options.measure_round_trips),
+      writer_(pipe_.get(), schema, std::max<uint64_t>(options.max_waiting_messages, kFirstCredit),
+              [this] { PumpAll(); }),
+      reader_(pipe_.get(), store_, schema, max_heap_bytes_, next_id_),
+      inbox_(options.max_waiting_messages) {
   if (pipe_ == nullptr) {
     Break(absl::FailedPreconditionError("the channel was upgraded from one without a pipe: moved from, taken before, "
                                         "or never opened"))
@@ -93,161 +96,285 @@ void ChannelCore::set_wait_mode(WaitMode mode) {
   if (pipe_ != nullptr) pipe_->set_wait_mode(mode);
 }
 
+StructuredCounters ChannelCore::counters() {
+  const MutexLock lock(mutex_);
+  StructuredCounters counters = counters_;
+  counters.sent = sent_.Read();
+  counters.received = received_.Read();
+  counters.requests_outstanding = pending_.size();
+  return counters;
+}
+
 void ChannelCore::Close() {
   Break(absl::CancelledError("the channel was closed on this side")).IgnoreError();
   if (pipe_ == nullptr) return;
-  if (receive_turn_.TryTake()) {
-    const PassTurn pass(receive_turn_);
-    Drain();
-    pipe_->Close();
-  } else {
-    pipe_->Close();
+  // What users gave and what came goes last, without the lock: it may call the channel.
+  Handlers handlers;
+  EndHandler on_end;
+  std::map<PendingRequest*, AsyncRequest> async;
+  std::deque<AsyncRequest> ready;
+  bool reads = false;
+  {
+    const MutexLock lock(mutex_);
+    reads = !is_read_;
+    if (reads) is_read_ = true;
+    inbox_.Clear();
+    std::swap(handlers, handlers_);
+    std::swap(on_end, on_end_);
+    for (const auto& [request, shared] : async_) pending_.Remove(*request);
+    std::swap(async, async_);
+    std::swap(ready, ready_);
+    expiries_.clear();
+  }
+  if (reads) Drain();
+  pipe_->Close();
+  const MutexLock lock(mutex_);
+  if (reads) is_read_ = false;
+  WakeAll();
+}
+
+void ChannelCore::Drain() {
+  // Loans come back with the messages that carry them; there is nothing else to give back.
+  if (store_ == nullptr) return;
+  const Deadline deadline(kDrainTime);
+  for (int records = 0; records < kMaxDrainedRecords && !deadline.HasPassed(); ++records) {
+    const absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
+    if (!arrival.ok() || !arrival->has_value()) return;
   }
 }
 
 // ---- Sending ----
 
-absl::Status ChannelCore::Send(OutgoingMessage* message, Deadline deadline) {
-  return SendMessage(message, 0, 0, deadline).status();
+absl::Status ChannelCore::Send(OutgoingMessage* message, const Sending& sending, Deadline deadline) {
+  return SendMessage(message, sending, nullptr, deadline).status();
 }
 
-absl::Status ChannelCore::Reply(IncomingMessage& request, OutgoingMessage* answer, Deadline deadline) {
+absl::Status ChannelCore::Reply(OutgoingMessage* answer, const Sending& sending, Deadline deadline) {
+  IncomingMessage& request = *sending.answered;
   if (!request.is_request()) return absl::FailedPreconditionError("the message to answer is not a request");
   const std::shared_ptr<ChannelCore>& channel = request.reply_channel();
   if (channel == nullptr) return absl::FailedPreconditionError("the request is answered already");
-  SLUICE_RETURN_IF_ERROR(channel->SendMessage(answer, 0, request.id(), deadline).status());
-  request.reply_channel().reset();
+  SLUICE_RETURN_IF_ERROR(channel->SendMessage(answer, sending, nullptr, deadline).status());
+  os::Point("structured.replied");
+  if (!sending.more_follow) request.reply_channel().reset();
   return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_null, uint8_t flags, uint64_t in_reply_to,
-                                                  Deadline deadline) {
+absl::StatusOr<IncomingMessage::Ptr> ChannelCore::ReplyAndRequest(OutgoingMessage* answer, const Sending& sending,
+                                                                  Deadline deadline) {
+  IncomingMessage& request = *sending.answered;
+  if (!request.is_request()) return absl::FailedPreconditionError("the message to answer is not a request");
+  const std::shared_ptr<ChannelCore> channel = std::move(request.reply_channel());
+  if (channel == nullptr) return absl::FailedPreconditionError("the request is answered already");
+  return channel->Request(answer, sending, deadline);
+}
+
+absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_null, const Sending& sending,
+                                                  PendingRequest* request, Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(EndStatus());
   if (ABSL_PREDICT_FALSE(message_or_null == nullptr)) return NoMessage();
   OutgoingMessage& message = *message_or_null;
   SLUICE_RETURN_IF_ERROR(message.Seal());
-  if (ABSL_PREDICT_FALSE(!peer_checked_.load(std::memory_order_acquire))) {  // Pairs with `HandleSchema`.
-    if (receive_turn_.TryTake()) {
-      const PassTurn pass(receive_turn_);
-      SLUICE_RETURN_IF_ERROR(LookForSchema());
+  if (ABSL_PREDICT_FALSE(!peer_checked_.load(std::memory_order_acquire))) {  // Pairs with `Take`.
+    // Nothing but the peer's type comes out of its first record. The end is reported by whoever sends or receives.
+    {
+      const MutexLock lock(mutex_);
+      TryPump().status().IgnoreError();
     }
+    SLUICE_RETURN_IF_ERROR(EndStatus());
   }
-  const bool is_stored = message.store_of_segments() != nullptr;
-  if (is_stored && message.store_of_segments() != store_.get()) {
+  if (message.store_of_segments() != nullptr && message.store_of_segments() != store_.get()) {
     return absl::FailedPreconditionError(
         "the message lies in the memory of another session than the channel; build it with this channel's NewMessage, "
         "or on the heap");
   }
-  if (!send_turn_.Take(deadline)) return TooLate("sending");
-  const PassTurn pass(send_turn_);
-  SLUICE_RETURN_IF_ERROR(SendSchema(deadline));
-  MessageHeader header;
-  header.version = kRecordVersion;
-  header.kind = static_cast<uint8_t>(RecordKind::kMessage);
-  header.flags = static_cast<uint8_t>(flags | (is_stored ? kStoredFlag : 0));
-  header.descriptors = static_cast<uint8_t>(message.descriptors().size());
-  header.inline_words = static_cast<uint16_t>(message.inline_segment().size() / sizeof(capnp::word));
-  header.segments = static_cast<uint16_t>(is_stored ? message.addresses().size() : message.attached().size());
-  header.id = next_id_.fetch_add(1, std::memory_order_relaxed);
-  header.in_reply_to = in_reply_to;
-  const absl::Status sent = WriteMessage(message, header, deadline);
-  if (ABSL_PREDICT_TRUE(sent.ok())) return header.id;
-  // What ended the channel meanwhile tells more than the pipe that was closed for it.
-  SLUICE_RETURN_IF_ERROR(EndStatus());
-  return sent;
-}
-
-absl::Status ChannelCore::WriteMessage(const OutgoingMessage& message, const MessageHeader& header, Deadline deadline) {
-  absl::InlinedVector<FdView, OutgoingMessage::kMaxDescriptors> descriptors;
-  for (const Fd& fd : message.descriptors()) descriptors.push_back(fd);
-  if (message.store_of_segments() != nullptr) return WriteStored(message, header, descriptors, deadline);
-  if (ABSL_PREDICT_TRUE(message.attached().empty())) {
-    const Blob parts[] = {AsBlob(header), message.inline_segment()};
-    return WriteParts(parts, header.id, descriptors, deadline);
+  absl::StatusOr<uint64_t> id = absl::UnknownError("not sent");
+  while (true) {
+    if (sending.answered == nullptr) SLUICE_RETURN_IF_ERROR(WaitForCredit(deadline));
+    if (!send_turn_.Take(deadline)) return TooLate("sending");
+    const PassTurn pass(send_turn_);
+    if (sending.answered == nullptr && !HasCredit()) continue;  // Another thread has used it.
+    id = WriteMessage(message, sending, request, deadline);
+    break;
   }
-  absl::InlinedVector<uint64_t, 16> words;
-  for (const Blob& segment : message.attached()) words.push_back(segment.size() / sizeof(capnp::word));
-  absl::InlinedVector<Blob, 16> parts = {AsBlob(header), AsBlob(absl::MakeConstSpan(words)), message.inline_segment()};
-  parts.insert(parts.end(), message.attached().begin(), message.attached().end());
-  return WriteParts(parts, header.id, descriptors, deadline);
+  FlushControls();
+  // What ended the channel meanwhile tells more than the pipe that was closed for it.
+  if (!id.ok()) SLUICE_RETURN_IF_ERROR(EndStatus());
+  return id;
 }
 
-absl::Status ChannelCore::WriteStored(const OutgoingMessage& message, const MessageHeader& header,
-                                      absl::Span<const FdView> descriptors, Deadline deadline) {
-  SLUICE_ASSIGN_OR_RETURN(const LoanHandle loan, message.Lend());
-  const Blob parts[] = {AsBlob(header), AsBlob(loan), AsBlob(message.addresses()), message.inline_segment()};
-  os::Point("structured.lent");
-  absl::Status status = WriteParts(parts, header.id, descriptors, deadline);
-  if (!status.ok()) message.TakeBack(loan);
-  return status;
+absl::StatusOr<uint64_t> ChannelCore::WriteMessage(const OutgoingMessage& message, const Sending& sending,
+                                                   PendingRequest* request, Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(writer_.OfferSchema(deadline));
+  const uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  if (request != nullptr) {
+    const MutexLock lock(mutex_);
+    request->id = id;
+    if (measures_round_trips_) request->sent_nanos = NowNanos();
+    pending_.Add(*request);
+  }
+  const MessageRole role = {
+      .flags = static_cast<uint8_t>((request != nullptr ? kRequestFlag : 0) | (sending.more_follow ? kMoreFlag : 0)),
+      .in_reply_to = sending.answered != nullptr ? sending.answered->id() : 0};
+  const absl::Status written = writer_.Write(message, id, role, deadline);
+  if (ABSL_PREDICT_FALSE(!written.ok())) {
+    if (request != nullptr) {
+      const MutexLock lock(mutex_);
+      pending_.Remove(*request);
+    }
+    return written;
+  }
+  if (sending.answered == nullptr) sent_unsolicited_.fetch_add(1, std::memory_order_relaxed);
+  size_t private_bytes = message.inline_segment().size();
+  for (const Blob& segment : message.attached()) private_bytes += segment.size();
+  sent_.Count(sending.type, private_bytes, message.bytes() - private_bytes);
+  return id;
 }
 
-absl::Status ChannelCore::WriteParts(absl::Span<const Blob> parts, uint64_t id, absl::Span<const FdView> descriptors,
-                                     Deadline deadline) {
-  size_t bytes = 0;
-  for (const Blob& part : parts) bytes += part.size();
-  if (ABSL_PREDICT_TRUE(bytes <= pipe_->max_message_bytes())) return pipe_->SendParts(parts, descriptors, deadline);
-  return SendSplit(*pipe_, parts, id, descriptors, deadline);
+void ChannelCore::PumpAll() {
+  const MutexLock lock(mutex_);
+  for (uint32_t records = 0; records < kRecordsPerClock; ++records) {
+    const absl::StatusOr<bool> pumped = TryPump();
+    if (!pumped.ok() || !*pumped) return;
+  }
 }
 
-absl::Status ChannelCore::SendSchema(Deadline deadline) {
-  if (ABSL_PREDICT_TRUE(schema_sent_)) return absl::OkStatus();
-  const SchemaHeader header = {.version = 1,
-                               .kind = static_cast<uint8_t>(RecordKind::kSchema),
-                               .min_version = kRecordVersion,
-                               .max_version = kRecordVersion,
-                               .name_bytes = static_cast<uint32_t>(schema_.name.size()),
-                               .type_id = schema_.type_id,
-                               .layout_hash = schema_.layout_hash};
-  const Blob parts[] = {AsBlob(header), AsBlob(absl::MakeConstSpan(schema_.name))};
-  SLUICE_RETURN_IF_ERROR(pipe_->SendParts(parts, {}, deadline));
-  schema_sent_ = true;
-  return absl::OkStatus();
+bool ChannelCore::HasCredit() const {
+  return sent_unsolicited_.load(std::memory_order_relaxed) < peer_credit_.load(std::memory_order_relaxed);
+}
+
+absl::Status ChannelCore::WaitForCredit(Deadline deadline) {
+  if (ABSL_PREDICT_TRUE(HasCredit())) return absl::OkStatus();
+  const MutexLock lock(mutex_);
+  Sleeper me = {.want = Want::kCredit};
+  const absl::Status status = PumpUntil(me, deadline);
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::DeadlineExceededError(absl::StrCat("the peer has as many messages waiting as it takes: it has allowed ",
+                                                  peer_credit_.load(std::memory_order_relaxed),
+                                                  ", all of which are sent"));
+}
+
+void ChannelCore::FlushControls() {
+  while (ABSL_PREDICT_FALSE(controls_due_.load(std::memory_order_seq_cst)) && send_turn_.TryTake()) {
+    const PassTurn pass(send_turn_);
+    const absl::StatusOr<bool> flushed = TryFlushControls();
+    if (!flushed.ok() || !*flushed) return;  // The end is found by whoever receives.
+  }
+}
+
+absl::StatusOr<bool> ChannelCore::TryFlushControls() {
+  controls_due_.store(false, std::memory_order_seq_cst);  // Before the look at what is due.
+  auto still_due = absl::MakeCleanup([this] { controls_due_.store(true, std::memory_order_seq_cst); });
+  if (const absl::Status status = writer_.OfferSchema(Deadline::Passed()); !status.ok()) {
+    if (absl::IsDeadlineExceeded(status)) return false;
+    return status;
+  }
+  while (true) {
+    uint64_t unwanted = 0;
+    {
+      const MutexLock lock(mutex_);
+      // Granted before the peer hears of it, as it may use it at once.
+      if (unsent_credit_ == 0 && inbox_.OwesCredit()) unsent_credit_ = inbox_.Grant();
+      if (unsent_credit_ == 0 && !unwanted_.empty()) unwanted = unwanted_.front();
+    }
+    if (unsent_credit_ == 0 && unwanted == 0) break;
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, unsent_credit_ != 0
+                                                 ? writer_.TryWriteControl(RecordKind::kCredit, unsent_credit_)
+                                                 : writer_.TryWriteControl(RecordKind::kUnwanted, unwanted));
+    if (!sent) return false;
+    unsent_credit_ = 0;
+    if (unwanted == 0) continue;
+    const MutexLock lock(mutex_);
+    unwanted_.pop_front();
+  }
+  std::move(still_due).Cancel();
+  return true;
 }
 
 // ---- Receiving ----
 
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Request(OutgoingMessage* message, Deadline deadline) {
-  if (!receive_turn_.Take(deadline)) return TooLate("receiving");
-  const PassTurn pass(receive_turn_);
-  SLUICE_RETURN_IF_ERROR(EndStatus());
-  SLUICE_RETURN_IF_ERROR(LookForSchema());
-  SLUICE_RETURN_IF_ERROR(CheckRoomToWait());
-  SLUICE_ASSIGN_OR_RETURN(const uint64_t id, SendMessage(message, kRequestFlag, 0, deadline));
-  absl::StatusOr<IncomingMessage::Ptr> answer = NextAnswer(id, deadline);
-  if (!answer.ok()) return WithContext(answer.status(), absl::StrCat("wait for the answer to request ", id));
-  return HandOut(*std::move(answer));
-}
-
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::NextAnswer(uint64_t request, Deadline deadline) {
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(IncomingMessage::Ptr message, Next(deadline));
-    if (message->in_reply_to() == request) return message;
-    if (message->in_reply_to() != 0) {
-      CountLateAnswer(*message);
-      continue;
-    }
-    waiting_bytes_ += message->private_bytes();
-    waiting_.push_back(std::move(message));
+absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Request(OutgoingMessage* message, const Sending& sending,
+                                                          Deadline deadline) {
+  {
+    SLUICE_RETURN_IF_ERROR(EndStatus());
+    const MutexLock lock(mutex_);
     SLUICE_RETURN_IF_ERROR(CheckRoomToWait());
   }
+  PendingRequest request;
+  request.max_answers = 1;
+  SLUICE_ASSIGN_OR_RETURN(const uint64_t id, SendMessage(message, sending, &request, deadline));
+  os::Point("structured.requested");
+  absl::StatusOr<IncomingMessage::Ptr> answer = NextAnswer(request, deadline);
+  Forget(request);
+  if (!answer.ok()) return WithContext(answer.status(), absl::StrCat("wait for the answer to request ", id));
+  return answer;
+}
+
+absl::Status ChannelCore::RequestMany(OutgoingMessage* message, const Sending& sending, PendingRequest& request,
+                                      Deadline deadline) {
+  request.wants_many = true;
+  request.max_answers = inbox_.capacity();
+  return SendMessage(message, sending, &request, deadline).status();
+}
+
+absl::StatusOr<IncomingMessage::Ptr> ChannelCore::NextAnswer(PendingRequest& request, Deadline deadline) {
+  std::optional<absl::StatusOr<IncomingMessage::Ptr>> answer;
+  {
+    const MutexLock lock(mutex_);
+    Sleeper me = {.want = Want::kAnswer, .request = &request};
+    const absl::Status status = PumpUntil(me, deadline);
+    if (status.ok()) answer = request.Take();
+    if (!status.ok()) return status;
+    if (!answer.has_value()) return CheckRoomToWait();
+  }
+  if (!answer->ok()) {
+    if (absl::IsOutOfRange(answer->status())) return IncomingMessage::Ptr();
+    return answer->status();
+  }
+  return HandOut(**std::move(answer));
+}
+
+void ChannelCore::Forget(PendingRequest& request) {
+  const MutexLock lock(mutex_);
+  pending_.Remove(request);
+}
+
+absl::Status ChannelCore::RequestAsync(OutgoingMessage* message, const Sending& sending, bool wants_many,
+                                       AnswerCallback on_answer, Deadline deadline) {
+  const auto request = std::make_shared<PendingRequest>();
+  request->wants_many = wants_many;
+  request->max_answers = inbox_.capacity();
+  request->on_answer = std::move(on_answer);
+  {
+    const MutexLock lock(mutex_);
+    async_.emplace(request.get(), request);
+  }
+  const absl::Status status = SendMessage(message, sending, request.get(), deadline).status();
+  const MutexLock lock(mutex_);
+  const auto entry = async_.find(request.get());
+  if (entry == async_.end()) return status;  // Answered already, or closed.
+  if (status.ok()) {
+    request->expiry = expiries_.emplace(deadline, request.get());
+    if (event_ != nullptr) event_->Signal();  // The next look sets the timer.
+    WakeAll();
+  } else {
+    async_.erase(entry);
+  }
+  return status;
 }
 
 absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Receive(Deadline deadline) {
-  if (!receive_turn_.Take(deadline)) return TooLate("receiving");
-  const PassTurn pass(receive_turn_);
-  SLUICE_RETURN_IF_ERROR(EndStatus());
-  if (!waiting_.empty()) {
-    IncomingMessage::Ptr message = std::move(waiting_.front());
-    waiting_.pop_front();
-    waiting_bytes_ -= message->private_bytes();
-    return HandOut(std::move(message));
+  absl::StatusOr<IncomingMessage::Ptr> message = absl::UnknownError("nothing received");
+  {
+    const MutexLock lock(mutex_);
+    Sleeper me = {.want = Want::kMessage};
+    SLUICE_RETURN_IF_ERROR(PumpUntil(me, deadline));
+    message = inbox_.Pop();
+    if (inbox_.OwesCredit()) controls_due_.store(true, std::memory_order_seq_cst);
   }
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(IncomingMessage::Ptr message, Next(deadline));
-    if (message->in_reply_to() == 0) return HandOut(std::move(message));
-    CountLateAnswer(*message);
-  }
+  FlushControls();
+  if (!message.ok()) return message;
+  return HandOut(*std::move(message));
 }
 
 IncomingMessage::Ptr ChannelCore::HandOut(IncomingMessage::Ptr message) {
@@ -256,141 +383,332 @@ IncomingMessage::Ptr ChannelCore::HandOut(IncomingMessage::Ptr message) {
 }
 
 absl::Status ChannelCore::CheckRoomToWait() const {
-  if (waiting_.size() <= max_waiting_messages_ && waiting_bytes_ <= max_heap_bytes_) {
-    return absl::OkStatus();
-  }
+  if (ABSL_PREDICT_TRUE(inbox_.private_bytes() <= max_heap_bytes_)) return absl::OkStatus();
   return absl::ResourceExhaustedError(absl::StrCat(
-      waiting_.size(), " messages of ", waiting_bytes_,
+      inbox_.size(), " messages of ", inbox_.private_bytes(),
       " bytes came before the answer and wait to be received; call Receive before the next Request, or raise "
-      "StructuredChannelOptions::max_waiting_messages or max_heap_message_bytes"));
+      "StructuredChannelOptions::max_heap_message_bytes"));
 }
 
-void ChannelCore::CountLateAnswer(const IncomingMessage& answer) {
-  if (late_answers_.fetch_add(1, std::memory_order_relaxed) != 0) return;  // A counter alone.
-  Log(LogLevel::kWarning, absl::StrCat("an answer to request ", answer.in_reply_to(),
-                                       " came after its deadline, or is not the first; it is dropped. Further ones on "
-                                       "this channel are only counted"));
-}
-
-absl::Status ChannelCore::LookForSchema() {
-  if (peer_checked_.load(std::memory_order_relaxed)) return absl::OkStatus();  // Written under this turn.
-  bool got_record;
-  // Nothing but a schema comes out of the first record. The end of the pipe is reported by whoever sends or receives.
-  TryNext(&got_record).IgnoreError();
-  return EndStatus();
-}
-
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Next(Deadline deadline) {
-  uint32_t records = 0;
-  while (true) {
-    bool got_record;
-    SLUICE_ASSIGN_OR_RETURN(IncomingMessage::Ptr message, TryNext(&got_record));
-    if (message != nullptr) return message;
-    if (!got_record) {
-      SLUICE_RETURN_IF_ERROR(pipe_->WaitToReceive(deadline));
-    } else if (++records % kRecordsPerClock == 0 && deadline.HasPassed()) {
-      return absl::DeadlineExceededError("the peer's message was not complete by the deadline");
-    }
+bool ChannelCore::IsDone(const Sleeper& sleeper) {
+  switch (sleeper.want) {
+    case Want::kAnswer:
+      return sleeper.request->has_news() || !CheckRoomToWait().ok();
+    case Want::kMessage:
+      return !inbox_.empty();
+    case Want::kEvent:
+      return HasEvent();
+    case Want::kCredit:
+      return HasCredit();
   }
+  return false;
 }
 
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::TryNext(bool* got_record) {
-  *got_record = false;
+absl::Status ChannelCore::PumpUntil(Sleeper& me, Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(EndStatus());
-  const size_t capacity = pipe_->max_message_bytes();
-  if (ABSL_PREDICT_FALSE(record_ == nullptr)) record_.reset(new std::byte[capacity]);
-  SLUICE_ASSIGN_OR_RETURN(const std::optional<size_t> bytes,
-                          pipe_->TryReceive(absl::MakeSpan(record_.get(), capacity), &descriptors_));
-  if (!bytes.has_value()) return IncomingMessage::Ptr();
-  *got_record = true;
-  absl::StatusOr<IncomingMessage::Ptr> message = Handle(absl::MakeConstSpan(record_.get(), *bytes));
-  descriptors_.clear();  // Those that nobody claimed.
-  if (message.ok() || !absl::IsDataLoss(message.status())) return message;
-  const absl::Status status = Break(message.status());
-  pipe_->Close();
+  bool reads = false;
+  uint32_t records = 0;
+  absl::Status status;
+  while (!IsDone(me)) {
+    status = EndStatus();
+    if (status.ok()) status = receive_end_;
+    if (!status.ok()) break;
+    if (!reads && is_read_) {
+      sleepers_.push_back(&me);
+      const bool in_time = me.wake.WaitUntil(mutex_, deadline);
+      std::erase(sleepers_, &me);
+      if (in_time || IsDone(me)) continue;
+      status = TooLate("receiving");
+      break;
+    }
+    reads = is_read_ = true;
+    mutex_.Unlock();
+    absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
+    const bool got_record = !arrival.ok() || arrival->has_value();
+    const bool got_nothing = got_record && arrival.ok() && std::holds_alternative<std::monostate>(**arrival);
+    if (!got_record) {
+      FlushControls();
+      const bool is_due = controls_due_.load(std::memory_order_relaxed);  // A hint: how long to wait.
+      status = pipe_->WaitToReceive(is_due ? Earlier(deadline, kControlTick) : deadline);
+      if (is_due && absl::IsDeadlineExceeded(status) && !deadline.HasPassed()) status = absl::OkStatus();
+    } else if (got_nothing && ++records % kRecordsPerClock == 0 && deadline.HasPassed()) {
+      status = absl::DeadlineExceededError("the peer's message was not complete by the deadline");
+    }
+    mutex_.Lock();
+    if (got_record) Take(std::move(arrival)).status().IgnoreError();  // The end is looked at above.
+    if (!status.ok() && !IsDone(me)) {
+      // What ended the channel meanwhile tells more than the pipe that was closed for it.
+      if (const absl::Status end = EndStatus(); !end.ok()) status = end;
+      break;
+    }
+    status = absl::OkStatus();
+  }
+  if (reads) is_read_ = false;
+  // Whoever sleeps reads on.
+  if (!is_read_ && !sleepers_.empty()) sleepers_.front()->wake.NotifyOne();
   return status;
 }
 
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Handle(absl::Span<const std::byte> bytes) {
-  SLUICE_ASSIGN_OR_RETURN(const Record record, ParseRecord(bytes, descriptors_.size()));
-  if (const auto* schema = std::get_if<SchemaRecord>(&record)) {
-    SLUICE_RETURN_IF_ERROR(HandleSchema(*schema));
-    return IncomingMessage::Ptr();
-  }
-  if (ABSL_PREDICT_FALSE(!peer_checked_.load(std::memory_order_relaxed))) {  // Written under this turn.
-    return absl::DataLossError("the peer's first record does not say which type it speaks");
-  }
-  if (const auto* fragment = std::get_if<FragmentRecord>(&record)) return HandleFragment(*fragment);
-  const auto& message = std::get<MessageRecord>(record);
-  joiner_.Abandon();
-  SLUICE_RETURN_IF_ERROR(CheckIds(message));
-  if (!message.is_stored) SLUICE_RETURN_IF_ERROR(joiner_.CheckSize(bytes.size()));
-  SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<BorrowedSegments> borrowed, Borrow(message));
-  return IncomingMessage::Copy(message, std::move(borrowed), std::exchange(descriptors_, {}));
+absl::StatusOr<bool> ChannelCore::TryPump() {
+  if (is_read_) return false;
+  is_read_ = true;
+  mutex_.Unlock();
+  absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
+  mutex_.Lock();
+  is_read_ = false;
+  if (!sleepers_.empty()) sleepers_.front()->wake.NotifyOne();
+  return Take(std::move(arrival));
 }
 
-absl::Status ChannelCore::HandleSchema(const SchemaRecord& schema) {
-  if (peer_checked_.load(std::memory_order_relaxed)) {  // Written under this turn.
-    return absl::DataLossError("the peer said twice which type it speaks");
+absl::StatusOr<bool> ChannelCore::Take(absl::StatusOr<std::optional<Arrival>> arrival) {
+  absl::Status status = arrival.status();
+  if (status.ok()) {
+    if (!arrival->has_value()) return false;
+    status = File(**std::move(arrival));
   }
-  if (absl::Status status = CheckPeer(schema_, schema); !status.ok()) return Break(status);
-  peer_checked_.store(true, std::memory_order_release);  // Pairs with `SendMessage`.
+  if (ABSL_PREDICT_TRUE(status.ok())) return true;
+  if (absl::IsDataLoss(status) || absl::IsFailedPrecondition(status)) {
+    Break(status).IgnoreError();
+    if (absl::IsDataLoss(status)) pipe_->Close();
+  }
+  receive_end_ = status;
+  EndRequests();
+  WakeAll();
+  return status;
+}
+
+absl::Status ChannelCore::File(Arrival arrival) {
+  if (auto* message = std::get_if<IncomingMessage::Ptr>(&arrival)) {
+    SLUICE_RETURN_IF_ERROR(FileMessage(std::move(*message)));
+  } else if (auto* dropped = std::get_if<DroppedMessage>(&arrival)) {
+    ++counters_.dropped_messages;
+    if (dropped->in_reply_to != 0) {
+      if (PendingRequest* const request = pending_.Fail(dropped->in_reply_to, dropped->why)) TellRequest(*request);
+    } else if (!inbox_.Push(dropped->why, std::nullopt)) {
+      return absl::DataLossError("the peer sent more messages than it was allowed");
+    }
+  } else if (const auto* credit = std::get_if<CreditRecord>(&arrival)) {
+    if (credit->messages < peer_credit_.load(std::memory_order_relaxed)) {
+      return absl::DataLossError(absl::StrCat("the peer allows ", credit->messages, " messages after ",
+                                              peer_credit_.load(std::memory_order_relaxed)));
+    }
+    peer_credit_.store(credit->messages, std::memory_order_relaxed);
+  } else if (const auto* unwanted = std::get_if<UnwantedRecord>(&arrival)) {
+    if (counters_.unwanted_answers++ == 0) {
+      Log(LogLevel::kWarning, absl::StrCat("the peer did not wait for the answer to its request ", unwanted->request,
+                                           "; further ones on this channel are only counted"));
+    }
+  } else if (!peer_checked_.load(std::memory_order_relaxed) && reader_.peer_checked()) {
+    peer_credit_.store(std::max(reader_.peer_credit(), kFirstCredit), std::memory_order_relaxed);
+    peer_checked_.store(true, std::memory_order_release);  // Pairs with `SendMessage`.
+  }
+  for (Sleeper* const sleeper : sleepers_) {
+    if (IsDone(*sleeper)) sleeper->wake.NotifyOne();
+  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<IncomingMessage::Ptr> ChannelCore::HandleFragment(const FragmentRecord& fragment) {
-  SLUICE_ASSIGN_OR_RETURN(const bool is_complete, joiner_.Add(fragment));
-  if (!is_complete) return IncomingMessage::Ptr();
-  const size_t total = joiner_.total();
-  HeapBytes bytes = joiner_.Take();
-  SLUICE_ASSIGN_OR_RETURN(const MessageRecord message, ParseMessage(bytes.first(total), descriptors_.size()));
-  if (message.id != fragment.id) {
-    return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " as fragments of ", fragment.id));
+absl::Status ChannelCore::FileMessage(IncomingMessage::Ptr message) {
+  const std::optional<uint16_t> type = type_of_(*message);
+  received_.Count(type, message->own_bytes(), message->stored_bytes());
+  if (message->in_reply_to() == 0) {
+    if (!inbox_.Push(std::move(message), type)) {
+      return absl::DataLossError("the peer sent more messages than it was allowed");
+    }
+    SignalEvent();
+    return absl::OkStatus();
   }
-  SLUICE_RETURN_IF_ERROR(CheckIds(message));
-  SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<BorrowedSegments> borrowed, Borrow(message));
-  return IncomingMessage::Adopt(std::move(bytes), message, std::move(borrowed), std::exchange(descriptors_, {}));
-}
-
-absl::Status ChannelCore::CheckIds(const MessageRecord& message) {
-  if (message.id <= last_id_) {
-    return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " after ", last_id_));
+  if (PendingRequest* const request = pending_.File(message)) {
+    if (request->sent_nanos != 0) CountRoundTrip(*request);
+    TellRequest(*request);
+    return absl::OkStatus();
   }
-  const uint64_t next_id = next_id_.load(std::memory_order_relaxed);
-  if (message.in_reply_to >= next_id) {
-    return absl::DataLossError(absl::StrCat("the peer answered message ", message.in_reply_to, " before it was sent; ",
-                                            next_id, " would be the next"));
+  if (counters_.late_answers++ == 0) {
+    Log(LogLevel::kWarning, absl::StrCat("an answer to request ", message->in_reply_to(),
+                                         " came after its deadline, or is not the first; it is dropped. Further ones "
+                                         "on this channel are only counted"));
   }
-  last_id_ = message.id;
+  if (unwanted_.size() < kMaxUnwanted) unwanted_.push_back(message->in_reply_to());
+  controls_due_.store(true, std::memory_order_seq_cst);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::unique_ptr<BorrowedSegments>> ChannelCore::Borrow(const MessageRecord& message) {
-  if (!message.is_stored) return nullptr;
-  if (store_ == nullptr) {
-    return Break(absl::FailedPreconditionError(
-        "the peer sends its messages in shared memory, this side has a channel without; upgrade both ends with their "
-        "sessions"));
-  }
-  return store_->Borrow(message.loan, message.addresses);
+void ChannelCore::CountRoundTrip(PendingRequest& request) {
+  const auto nanos = static_cast<uint64_t>(NowNanos() - request.sent_nanos);
+  request.sent_nanos = 0;
+  ++counters_.round_trips[std::min<size_t>(std::bit_width(nanos), StructuredCounters::kRoundTripClasses - 1)];
 }
 
-void ChannelCore::Drain() {
-  waiting_.clear();
-  waiting_bytes_ = 0;
-  // Loans come back with the messages that carry them; there is nothing else to give back.
-  if (store_ == nullptr) return;
-  const size_t capacity = pipe_->max_message_bytes();
-  if (record_ == nullptr) record_.reset(new std::byte[capacity]);
-  const Deadline deadline(kDrainTime);
-  for (int records = 0; records < kMaxDrainedRecords && !deadline.HasPassed(); ++records) {
-    const auto bytes = pipe_->TryReceive(absl::MakeSpan(record_.get(), capacity), &descriptors_);
-    if (!bytes.ok() || !bytes->has_value()) return;
-    const absl::Status status = Handle(absl::MakeConstSpan(record_.get(), **bytes)).status();
-    descriptors_.clear();
-    if (absl::IsDataLoss(status)) return;
+void ChannelCore::TellRequest(PendingRequest& request) {
+  if (request.on_answer) MakeReady(request);
+}
+
+void ChannelCore::WakeAll() {
+  for (Sleeper* const sleeper : sleepers_) sleeper->wake.NotifyOne();
+  if (event_ != nullptr) event_->Signal();
+}
+
+// ---- Dispatching ----
+
+void ChannelCore::On(uint16_t type, MessageHandler handler) {
+  if (!EndStatus().ok()) return;
+  const MutexLock lock(mutex_);
+  handlers_.On(type, std::move(handler));
+  WakeAll();
+}
+
+void ChannelCore::Once(uint16_t type, MessageHandler handler) {
+  if (!EndStatus().ok()) return;
+  const MutexLock lock(mutex_);
+  handlers_.Once(type, std::move(handler));
+  WakeAll();
+}
+
+void ChannelCore::OnOther(MessageHandler handler) {
+  if (!EndStatus().ok()) return;
+  const MutexLock lock(mutex_);
+  handlers_.OnOther(std::move(handler));
+  WakeAll();
+}
+
+void ChannelCore::OnEnd(EndHandler handler) {
+  if (!EndStatus().ok()) return;
+  const MutexLock lock(mutex_);
+  on_end_ = std::move(handler);
+  WakeAll();
+}
+
+absl::StatusOr<FdView> ChannelCore::EventFd() {
+  SLUICE_RETURN_IF_ERROR(EndStatus());
+  const MutexLock lock(mutex_);
+  if (event_ == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(event_, ChannelEvent::Create(*pipe_));
+  }
+  return event_->fd();
+}
+
+absl::Status ChannelCore::Dispatch(Deadline deadline) {
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const bool ran, TryDispatch());
+    if (ran) return absl::OkStatus();
+    const MutexLock lock(mutex_);
+    Sleeper me = {.want = Want::kEvent};
+    const absl::Status status = PumpUntil(me, Earlier(deadline, NextExpiry()));
+    if (absl::IsDeadlineExceeded(status) && deadline.HasPassed()) return status;
   }
 }
+
+absl::StatusOr<bool> ChannelCore::TryDispatch() {
+  // Acquire and release: what the dispatcher before did is seen.
+  if (is_dispatching_.exchange(true, std::memory_order_acquire)) {
+    return absl::FailedPreconditionError("Dispatch runs already: in another thread, or in the handler that calls it");
+  }
+  const auto done = absl::MakeCleanup([this] { is_dispatching_.store(false, std::memory_order_release); });
+  Event event;
+  {
+    const MutexLock lock(mutex_);
+    for (uint32_t records = 0; records < kRecordsPerClock; ++records) {
+      SLUICE_RETURN_IF_ERROR(EndStatus());
+      event = NextEvent();
+      if (event) break;
+      if (!receive_end_.ok()) return receive_end_;
+      if (event_ != nullptr) event_->Quiet();  // Before the last look.
+      dispatcher_reads_ = true;
+      const absl::StatusOr<bool> pumped = TryPump();
+      dispatcher_reads_ = false;
+      if (!pumped.ok() || *pumped) continue;
+      event = NextEvent();  // What another thread has filed meanwhile.
+      if (event) break;
+      if (event_ != nullptr) {
+        const bool is_due = controls_due_.load(std::memory_order_relaxed);  // A hint: when to look again.
+        event_->SetTimer(is_due ? Earlier(NextExpiry(), kControlTick) : NextExpiry());
+      }
+      break;
+    }
+  }
+  FlushControls();
+  if (!event) return false;
+  event();
+  return true;
+}
+
+bool ChannelCore::HasEvent() {
+  return !ready_.empty() || inbox_.HasHandled(handlers_) ||
+         (!expiries_.empty() && expiries_.begin()->first.HasPassed());
+}
+
+ChannelCore::Event ChannelCore::NextEvent() {
+  ExpireRequests();
+  inbox_.DropFailed();
+  if (!ready_.empty()) {
+    const AsyncRequest request = std::move(ready_.front());
+    ready_.pop_front();
+    return EventOf(request);
+  }
+  IncomingMessage::Ptr message;
+  if (Handlers::Shared handler = inbox_.PopHandled(handlers_, message)) {
+    if (inbox_.OwesCredit()) controls_due_.store(true, std::memory_order_seq_cst);
+    return [handler = std::move(handler), message = HandOut(std::move(message))]() mutable {
+      (*handler)(std::move(message));
+    };
+  }
+  if (!receive_end_.ok() && on_end_) {
+    return [on_end = std::exchange(on_end_, nullptr), status = receive_end_]() mutable { on_end(status); };
+  }
+  return nullptr;
+}
+
+ChannelCore::Event ChannelCore::EventOf(const AsyncRequest& request) {
+  request->is_ready = false;
+  absl::StatusOr<IncomingMessage::Ptr> answer = *request->Take();
+  const bool is_error = !answer.ok();
+  const bool is_over = is_error || (request->answers.empty() && absl::IsOutOfRange(request->end));
+  if (is_over) {
+    pending_.Remove(*request);
+    async_.erase(request.get());
+    if (request->expiry.has_value()) expiries_.erase(*request->expiry);
+  } else if (request->has_news()) {
+    MakeReady(*request);
+  }
+  if (!is_error) answer = HandOut(*std::move(answer));
+  return [request, answer = std::move(answer)]() mutable { request->on_answer(std::move(answer)); };
+}
+
+void ChannelCore::ExpireRequests() {
+  while (!expiries_.empty() && expiries_.begin()->first.HasPassed()) {
+    PendingRequest& request = *expiries_.begin()->second;
+    expiries_.erase(expiries_.begin());
+    request.expiry.reset();
+    if (!request.end.ok()) continue;
+    pending_.Remove(request);
+    request.end = absl::DeadlineExceededError(absl::StrCat("no answer to request ", request.id, " came in time"));
+    MakeReady(request);
+  }
+}
+
+void ChannelCore::EndRequests() {
+  for (const auto& [request, shared] : async_) {
+    if (!request->end.ok()) continue;
+    pending_.Remove(*request);
+    request->end = receive_end_;
+    MakeReady(*request);
+  }
+}
+
+void ChannelCore::MakeReady(PendingRequest& request) {
+  if (request.is_ready) return;
+  const auto entry = async_.find(&request);
+  if (entry == async_.end()) return;
+  request.is_ready = true;
+  ready_.push_back(entry->second);
+  SignalEvent();
+}
+
+void ChannelCore::SignalEvent() {
+  if (event_ != nullptr && !dispatcher_reads_) event_->Signal();
+}
+
+Deadline ChannelCore::NextExpiry() { return expiries_.empty() ? Deadline::Never() : expiries_.begin()->first; }
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -107,9 +107,9 @@ class ChannelCoreTest : public ::testing::Test {
     return record.ok() ? *record : Record();
   }
 
-  absl::StatusOr<IncomingMessage::Ptr> Request() { return core_->Request(NewMessage(0).get(), Deadline::Passed()); }
+  absl::StatusOr<IncomingMessage::Ptr> Request() { return core_->Request(NewMessage(0).get(), {}, Deadline::Passed()); }
   absl::StatusOr<IncomingMessage::Ptr> Receive() { return core_->Receive(Deadline::Passed()); }
-  absl::Status Send() { return core_->Send(NewMessage(0).get(), Deadline::Passed()); }
+  absl::Status Send() { return core_->Send(NewMessage(0).get(), {}, Deadline::Passed()); }
 
   void ExpectReceived(uint64_t id) {
     const absl::StatusOr<IncomingMessage::Ptr> message = Receive();
@@ -190,8 +190,8 @@ TEST_F(ChannelCoreTest, APipeMustCarryTheHeaders) {
 }
 
 TEST_F(ChannelCoreTest, ANullMessageIsRefused) {
-  EXPECT_THAT(core_->Send(nullptr, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(core_->Request(nullptr, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(core_->Send(nullptr, {}, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(core_->Request(nullptr, {}, Deadline::Passed()), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST_F(ChannelCoreTest, AnotherTypeIsReportedByTheFirstCallOfAnyKind) {
@@ -270,10 +270,10 @@ TEST_F(ChannelCoreTest, LateAnswersAreDroppedAndCounted) {
   PeerSendsMessage(4, 2);
   ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr answer, Request());
   EXPECT_EQ(answer->id(), 3u);
-  EXPECT_EQ(core_->late_answers(), 1u);
+  EXPECT_EQ(core_->counters().late_answers, 1u);
   ExpectReceived(2);
   EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
-  EXPECT_EQ(core_->late_answers(), 2u);
+  EXPECT_EQ(core_->counters().late_answers, 2u);
 }
 
 TEST_F(ChannelCoreTest, DescriptorsOfWhatIsDroppedAreClosed) {
@@ -286,7 +286,7 @@ TEST_F(ChannelCoreTest, DescriptorsOfWhatIsDroppedAreClosed) {
   const FdView descriptor(0);
   PeerSends(Join(header, kNullRoot), absl::MakeConstSpan(&descriptor, 1));
   EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
-  EXPECT_EQ(core_->late_answers(), 1u);
+  EXPECT_EQ(core_->counters().late_answers, 1u);
   EXPECT_EQ(testing::World::Now(), before);
   // The same for a record that is refused.
   PeerSends(Join(HonestMessage(2), kNullRoot), absl::MakeConstSpan(&descriptor, 1));
@@ -294,23 +294,83 @@ TEST_F(ChannelCoreTest, DescriptorsOfWhatIsDroppedAreClosed) {
   EXPECT_EQ(testing::World::Now().descriptors.size(), before.descriptors.size());
 }
 
-TEST_F(ChannelCoreTest, AsManyMessagesWaitAsTheOptionsSay) {
-  Connect({.max_waiting_messages = 2});
+TEST_F(ChannelCoreTest, TheFirstRecordAllowsAsManyMessagesAsTheOptionsSay) {
+  for (const auto& [option, credit] :
+       {std::pair<size_t, uint64_t>(0, 64), {64, 64}, {65, 65}, {1'000'000, 1'000'000}}) {
+    Connect({.max_waiting_messages = option});
+    const Record first = PeerReceives();
+    ASSERT_TRUE(std::holds_alternative<SchemaRecord>(first));
+    EXPECT_EQ(std::get<SchemaRecord>(first).credit, credit);
+  }
+}
+
+TEST_F(ChannelCoreTest, APeerThatSendsMoreThanItMayIsRefused) {
+  Connect({.max_waiting_messages = 64});
   PeerSendsSchema();
-  PeerSendsMessage(1);
-  PeerSendsMessage(2);
-  PeerSendsMessage(3, 1);
+  for (uint64_t id = 1; id <= 64; ++id) PeerSendsMessage(id);
+  PeerSendsMessage(65, 1);  // An answer needs no leave.
   ASSERT_OK(Request());
-  PeerSendsMessage(4);
-  PeerSendsMessage(5, 2);
-  EXPECT_THAT(Request(),
-              StatusIs(kResourceExhausted, AllOf(HasSubstr("3 messages"), HasSubstr("max_waiting_messages"))));
-  EXPECT_THAT(Request(), StatusIs(kResourceExhausted));  // Nothing is sent.
-  for (const uint64_t id : {1, 2, 4}) ExpectReceived(id);
+  PeerSendsMessage(66);
+  EXPECT_THAT(Request(), StatusIs(kDataLoss, HasSubstr("more messages than it was allowed")));
+}
+
+TEST_F(ChannelCoreTest, WhatIsTakenMakesRoomForMore) {
+  Connect({.max_waiting_messages = 64});
+  PeerSendsSchema();
+  EXPECT_TRUE(std::holds_alternative<SchemaRecord>(PeerReceives()));
+  for (uint64_t id = 1; id <= 64; ++id) PeerSendsMessage(id);
+  for (uint64_t id = 1; id <= 32; ++id) ExpectReceived(id);
+  const Record credit = PeerReceives();
+  ASSERT_TRUE(std::holds_alternative<CreditRecord>(credit));
+  EXPECT_EQ(std::get<CreditRecord>(credit).messages, 96u);
+  for (uint64_t id = 65; id <= 96; ++id) PeerSendsMessage(id);
+  for (uint64_t id = 33; id <= 96; ++id) ExpectReceived(id);
+}
+
+TEST_F(ChannelCoreTest, SendsNoMoreThanThePeerAllows) {
+  // Before anything is known of the peer, and as its first record says.
+  for (int i = 0; i < 64; ++i) ASSERT_OK(Send());
+  EXPECT_THAT(Send(), StatusIs(kDeadlineExceeded, HasSubstr("it has allowed 64")));
+  EXPECT_THAT(Request(), StatusIs(kDeadlineExceeded));
+  SchemaHeader header = HonestSchema(Schema());
+  header.credit = 66;
+  PeerSends(Join(header, Schema().name));
+  for (int i = 0; i < 2; ++i) ASSERT_OK(Send());
+  EXPECT_THAT(Send(), StatusIs(kDeadlineExceeded, HasSubstr("it has allowed 66")));
+  // An answer needs none.
+  MessageHeader request = HonestMessage(1);
+  request.flags = kRequestFlag;
+  PeerSends(Join(request, kNullRoot));
+  ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr asked, Receive());
+  EXPECT_OK(ChannelCore::Reply(NewMessage(5).get(), {.answered = asked.get()}, Deadline::Passed()));
+  PeerSends(Join(ControlHeader{
+      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kCredit), .reserved = {}, .value = 67}));
+  EXPECT_OK(Send());
+  EXPECT_THAT(Send(), StatusIs(kDeadlineExceeded));
+}
+
+TEST_F(ChannelCoreTest, CreditDoesNotFall) {
+  PeerSendsSchema();
+  PeerSends(Join(ControlHeader{
+      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kCredit), .reserved = {}, .value = 63}));
+  ExpectBroken("allows 63 messages after 64");
+}
+
+TEST_F(ChannelCoreTest, UnwantedAnswersAreToldToBothSides) {
+  PeerSendsSchema();
+  EXPECT_THAT(Request(), StatusIs(kDeadlineExceeded));
+  PeerSendsMessage(1, 1);
   EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
-  EXPECT_EQ(core_->late_answers(), 1u);
-  PeerSendsMessage(6, 3);
-  EXPECT_THAT(Request(), IsOk());
+  EXPECT_TRUE(std::holds_alternative<SchemaRecord>(PeerReceives()));
+  EXPECT_TRUE(std::holds_alternative<MessageRecord>(PeerReceives()));
+  const Record unwanted = PeerReceives();
+  ASSERT_TRUE(std::holds_alternative<UnwantedRecord>(unwanted));
+  EXPECT_EQ(std::get<UnwantedRecord>(unwanted).request, 1u);
+  EXPECT_EQ(core_->counters().unwanted_answers, 0u);
+  PeerSends(Join(ControlHeader{
+      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kUnwanted), .reserved = {}, .value = 7}));
+  EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
+  EXPECT_EQ(core_->counters().unwanted_answers, 1u);
 }
 
 TEST_F(ChannelCoreTest, WaitingMessagesTakeAsManyBytesAsTheOptionsSay) {
@@ -439,7 +499,7 @@ TEST_F(ChannelCoreTest, CloseEndsTheWaitsOfOtherThreads) {
     if (in_request) PeerSendsMessage(1);
     core_->set_wait_mode(WaitMode::kSleep);
     std::thread waiter([&] {
-      const auto end = in_request ? core_->Request(NewMessage(0).get(), TimeLimit()) : core_->Receive(TimeLimit());
+      const auto end = in_request ? core_->Request(NewMessage(0).get(), {}, TimeLimit()) : core_->Receive(TimeLimit());
       EXPECT_THAT(end, StatusIs(absl::StatusCode::kCancelled));
       // Whatever waits.
       EXPECT_THAT(core_->Receive(TimeLimit()), StatusIs(absl::StatusCode::kCancelled));
@@ -461,8 +521,8 @@ TEST_F(ChannelCoreTest, AnswersGoOutAsLongAsTheChannelIsOpen) {
   PeerSends(Join(header, kNullRoot));
   ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr request, Receive());
   ASSERT_TRUE(request->is_request());
-  ASSERT_OK(ChannelCore::Reply(*request, NewMessage(5).get(), Deadline::Passed()));
-  EXPECT_THAT(ChannelCore::Reply(*request, NewMessage(5).get(), Deadline::Passed()),
+  ASSERT_OK(ChannelCore::Reply(NewMessage(5).get(), {.answered = request.get()}, Deadline::Passed()));
+  EXPECT_THAT(ChannelCore::Reply(NewMessage(5).get(), {.answered = request.get()}, Deadline::Passed()),
               StatusIs(kFailedPrecondition, HasSubstr("answered already")));
   EXPECT_TRUE(std::holds_alternative<SchemaRecord>(PeerReceives()));
   const Record answer = PeerReceives();
@@ -479,7 +539,7 @@ TEST_F(ChannelCoreTest, ARequestOutlivesItsChannel) {
   ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr request, Receive());
   core_->Close();
   core_.reset();
-  EXPECT_THAT(ChannelCore::Reply(*request, NewMessage(5).get(), Deadline::Passed()),
+  EXPECT_THAT(ChannelCore::Reply(NewMessage(5).get(), {.answered = request.get()}, Deadline::Passed()),
               StatusIs(absl::StatusCode::kCancelled));
 }
 
@@ -490,14 +550,14 @@ TEST_F(ChannelCoreTest, AClosedChannelGivesBackTheLoansThatItHasNotReceived) {
   core_ = ChannelCore::Create(Channel(std::move(pair->first)), ours, Schema(), {});
   const auto peer = ChannelCore::Create(Channel(std::move(pair->second)), theirs, Schema(), {});
   for (int i = 0; i < 5; ++i) {
-    const OutgoingMessage::Ptr message = peer->NewMessage();
+    const OutgoingMessage::Ptr message = OutgoingMessage::New(theirs);
     testing::Fill(message->builder().getRoot<Parcel>(), i, 1, 10'000);
-    ASSERT_OK(peer->Send(message.get(), Deadline::Passed()));
+    ASSERT_OK(peer->Send(message.get(), {}, Deadline::Passed()));
   }
   EXPECT_THAT(Request(), StatusIs(kDeadlineExceeded));  // All five wait now.
-  const OutgoingMessage::Ptr message = peer->NewMessage();
+  const OutgoingMessage::Ptr message = OutgoingMessage::New(theirs);
   testing::Fill(message->builder().getRoot<Parcel>(), 5, 1, 10'000);
-  ASSERT_OK(peer->Send(message.get(), Deadline::Passed()));  // In the pipe.
+  ASSERT_OK(peer->Send(message.get(), {}, Deadline::Passed()));  // In the pipe.
   EXPECT_EQ(theirs->loans(), 6u);
   core_->Close();
   EXPECT_EQ(theirs->loans(), 0u);

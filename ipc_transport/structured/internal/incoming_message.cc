@@ -76,6 +76,9 @@ absl::Status IncomingMessage::Open(const MessageRecord& record, std::unique_ptr<
   id_ = record.id;
   in_reply_to_ = record.in_reply_to;
   is_request_ = record.is_request;
+  more_follow_ = record.more_follow;
+  own_bytes_ = record.inline_segment.size() + record.attached.size();
+  stored_bytes_ = 0;
   borrowed_ = std::move(borrowed);
   descriptors_ = std::move(descriptors);
   SLUICE_RETURN_IF_ERROR(CollectSegments(record));
@@ -104,6 +107,7 @@ absl::Status IncomingMessage::CollectSegments(const MessageRecord& record) {
           absl::StrCat("the peer sent a stored segment of ", segment.size(), " bytes that is not whole words"));
     }
     segments_.push_back(AsWords(segment));
+    stored_bytes_ += segment.size();
   }
   return absl::OkStatus();
 }

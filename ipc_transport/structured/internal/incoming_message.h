@@ -52,8 +52,13 @@ class IncomingMessage {
   uint64_t id() const { return id_; }
   uint64_t in_reply_to() const { return in_reply_to_; }
   bool is_request() const { return is_request_; }
+  // An answer that further ones follow.
+  bool more_follow() const { return more_follow_; }
   capnp::AnyStruct::Reader root() const { return root_; }
   std::vector<Fd>& descriptors() { return descriptors_; }
+  // Of content: in this process's own memory, and in the store.
+  size_t own_bytes() const { return own_bytes_; }
+  size_t stored_bytes() const { return stored_bytes_; }
   // Of this process's own memory.
   size_t private_bytes() const { return sizeof(*this) + memory_.size(); }
 
@@ -70,6 +75,9 @@ class IncomingMessage {
   uint64_t id_ = 0;
   uint64_t in_reply_to_ = 0;
   bool is_request_ = false;
+  bool more_follow_ = false;
+  size_t own_bytes_ = 0;
+  size_t stored_bytes_ = 0;
   std::vector<Fd> descriptors_;
   std::shared_ptr<ChannelCore> reply_channel_;
 

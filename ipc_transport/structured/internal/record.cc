@@ -98,6 +98,7 @@ absl::StatusOr<SchemaRecord> ParseSchema(absl::Span<const std::byte> bytes, size
   if (header.min_version > header.max_version) return Bad("versions beginning at", header.min_version);
   if (header.name_bytes > kMaxNameBytes) return Bad("name bytes", header.name_bytes);
   if (header.name_bytes != parts.left()) return Bad("another name size than it has bytes:", header.name_bytes);
+  if (header.credit < kFirstCredit) return Bad("credit", header.credit);
   if (descriptors != 0) return Bad("descriptors beside a schema:", descriptors);
   absl::Span<const std::byte> name;
   parts.Take(parts.left(), &name);
@@ -106,8 +107,23 @@ absl::StatusOr<SchemaRecord> ParseSchema(absl::Span<const std::byte> bytes, size
   schema.max_version = header.max_version;
   schema.type_id = header.type_id;
   schema.layout_hash = header.layout_hash;
+  schema.credit = header.credit;
   schema.name = absl::string_view(reinterpret_cast<const char*>(name.data()), name.size());
   return schema;
+}
+
+absl::StatusOr<uint64_t> ParseControl(absl::Span<const std::byte> bytes, size_t descriptors) {
+  Parts parts(bytes);
+  ControlHeader header;
+  if (!parts.Copy(&header)) return TooShort(bytes);
+  if (header.version != kRecordVersion) return Bad("version", header.version);
+  for (const uint16_t reserved : header.reserved) {
+    if (reserved != 0) return Bad("reserved bits", reserved);
+  }
+  if (header.value == 0) return Bad("value", 0);
+  if (parts.left() != 0) return Bad("bytes behind a control record:", parts.left());
+  if (descriptors != 0) return Bad("descriptors beside a control record:", descriptors);
+  return header.value;
 }
 
 }  // namespace
@@ -123,11 +139,13 @@ absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, si
   if (header.inline_words == 0) return Bad("inline words", 0);
   if (header.segments > kMaxSegments) return Bad("segments", header.segments);
   if (header.id == 0) return Bad("id", 0);
+  if ((header.flags & kMoreFlag) != 0 && header.in_reply_to == 0) return Bad("further answers to message", 0);
   MessageRecord message;
   message.id = header.id;
   message.in_reply_to = header.in_reply_to;
   message.is_request = (header.flags & kRequestFlag) != 0;
   message.is_stored = (header.flags & kStoredFlag) != 0;
+  message.more_follow = (header.flags & kMoreFlag) != 0;
   message.descriptors = header.descriptors;
   if (message.is_stored) {
     if (header.segments == 0) return Bad("stored segments", 0);
@@ -143,7 +161,8 @@ absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, si
 
 absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t descriptors) {
   constexpr size_t kKindOffset = offsetof(MessageHeader, kind);
-  static_assert(kKindOffset == offsetof(FragmentHeader, kind) && kKindOffset == offsetof(SchemaHeader, kind));
+  static_assert(kKindOffset == offsetof(FragmentHeader, kind) && kKindOffset == offsetof(SchemaHeader, kind) &&
+                kKindOffset == offsetof(ControlHeader, kind));
   if (bytes.size() <= kKindOffset) return TooShort(bytes);
   const auto kind = static_cast<uint8_t>(bytes[kKindOffset]);
   switch (static_cast<RecordKind>(kind)) {
@@ -153,6 +172,14 @@ absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t des
       return ParseFragment(bytes, descriptors);
     case RecordKind::kSchema:
       return ParseSchema(bytes, descriptors);
+    case RecordKind::kCredit: {
+      SLUICE_ASSIGN_OR_RETURN(const uint64_t messages, ParseControl(bytes, descriptors));
+      return CreditRecord{messages};
+    }
+    case RecordKind::kUnwanted: {
+      SLUICE_ASSIGN_OR_RETURN(const uint64_t request, ParseControl(bytes, descriptors));
+      return UnwantedRecord{request};
+    }
   }
   return Bad("kind", kind);
 }

@@ -4,6 +4,8 @@
 //                            | inline segment | attached: the segments, in their order
 //   fragment   FragmentHeader | the next bytes of a message that is longer than a record of the pipe may be
 //   schema     SchemaHeader | name; the first record of each side, and no other
+//   credit     ControlHeader: how many messages that are no answers the peer may have sent by then, in all
+//   unwanted   ControlHeader: the id of the request whose answer nobody waited for
 //
 // All numbers are of this machine's byte order; every part's size is a multiple of 8 but for a fragment's bytes and the
 // name.
@@ -27,12 +29,16 @@ namespace internal {
 
 inline constexpr uint8_t kRecordVersion = 1;
 
-enum class RecordKind : uint8_t { kSchema = 1, kMessage = 2, kFragment = 3 };
+enum class RecordKind : uint8_t { kSchema = 1, kMessage = 2, kFragment = 3, kCredit = 4, kUnwanted = 5 };
 
 // Flags of a message.
 inline constexpr uint8_t kRequestFlag = 1;  // Wants an answer.
 inline constexpr uint8_t kStoredFlag = 2;   // The segments behind the inline one lie in the store, else in the record.
-inline constexpr uint8_t kKnownFlags = kRequestFlag | kStoredFlag;
+inline constexpr uint8_t kMoreFlag = 4;     // An answer that further ones follow.
+inline constexpr uint8_t kKnownFlags = kRequestFlag | kStoredFlag | kMoreFlag;
+
+// What either side may send before it knows the other's credit.
+inline constexpr uint64_t kFirstCredit = 64;
 
 // Of one message, beside the inline one.
 inline constexpr size_t kMaxSegments = 1024;
@@ -74,8 +80,17 @@ struct SchemaHeader {
   uint32_t name_bytes;
   uint64_t type_id;
   uint64_t layout_hash;
+  uint64_t credit;  // At least kFirstCredit.
 };
-static_assert(sizeof(SchemaHeader) == 24);
+static_assert(sizeof(SchemaHeader) == 32);
+
+struct ControlHeader {
+  uint8_t version;
+  uint8_t kind;
+  uint16_t reserved[3];  // 0.
+  uint64_t value;        // Not 0.
+};
+static_assert(sizeof(ControlHeader) == 16);
 
 // A checked message. Views lie in the record that was parsed; 8-aligned.
 struct MessageRecord {
@@ -83,6 +98,7 @@ struct MessageRecord {
   uint64_t in_reply_to = 0;
   bool is_request = false;
   bool is_stored = false;
+  bool more_follow = false;  // An answer alone.
   size_t descriptors = 0;
   absl::Span<const std::byte> inline_segment;  // Not empty, whole words.
   // Stored.
@@ -109,10 +125,19 @@ struct SchemaRecord {
   uint8_t max_version = 0;
   uint64_t type_id = 0;
   uint64_t layout_hash = 0;
+  uint64_t credit = 0;
   absl::string_view name;  // As the peer sent it: escape it before it is shown.
 };
 
-using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord>;
+struct CreditRecord {
+  uint64_t messages = 0;
+};
+
+struct UnwantedRecord {
+  uint64_t request = 0;
+};
+
+using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditRecord, UnwantedRecord>;
 
 // Checks a peer's record, `bytes` of private memory, 8-aligned, with as many `descriptors` as came with it. DATA_LOSS,
 // naming the field and its value, if anything is not as written above.

@@ -133,9 +133,11 @@ TEST(MessageRecordTest, EveryFieldIsChecked) {
       {"version 0", [](MessageHeader& header) { header.version = 0; }},
       {"version 2", [](MessageHeader& header) { header.version = kRecordVersion + 1; }},
       {"kind 0", [](MessageHeader& header) { header.kind = 0; }},
-      {"kind 4", [](MessageHeader& header) { header.kind = 4; }},
+      {"reserved bits 4", [](MessageHeader& header) { header.kind = 4; }},
+      {"kind 6", [](MessageHeader& header) { header.kind = 6; }},
       {"kind 255", [](MessageHeader& header) { header.kind = 255; }},
-      {"flags 4", [](MessageHeader& header) { header.flags = kKnownFlags + 1; }},
+      {"flags 8", [](MessageHeader& header) { header.flags = kKnownFlags + 1; }},
+      {"further answers to message 0", [](MessageHeader& header) { header.flags = kMoreFlag; }},
       {"flags 128", [](MessageHeader& header) { header.flags = 128; }},
       {"descriptors than came with it: 1", [](MessageHeader& header) { header.descriptors = 1; }},
       {"inline words 0", [](MessageHeader& header) { header.inline_words = 0; }},
@@ -185,6 +187,39 @@ TEST(MessageRecordTest, ParseMessageTakesNoOtherKind) {
   EXPECT_THAT(ParseMessage(AttachedRecord(), 0), IsOk());
   EXPECT_THAT(ParseMessage(FragmentRecordBytes(), 0), StatusIs(kDataLoss, HasSubstr("kind 3")));
   EXPECT_THAT(ParseMessage(Join(HonestSchema(), kName), 0), StatusIs(kDataLoss, HasSubstr("kind 1")));
+}
+
+ControlHeader HonestControl(RecordKind kind) {
+  return {.version = kRecordVersion, .kind = static_cast<uint8_t>(kind), .reserved = {}, .value = 70};
+}
+
+TEST(ControlRecordTest, SaysOneNumber) {
+  const Bytes credit = Join(HonestControl(RecordKind::kCredit));
+  ASSERT_OK_AND_ASSIGN(const CreditRecord allowed, Parse<CreditRecord>(credit));
+  EXPECT_EQ(allowed.messages, 70u);
+  const Bytes unwanted = Join(HonestControl(RecordKind::kUnwanted));
+  ASSERT_OK_AND_ASSIGN(const UnwantedRecord notice, Parse<UnwantedRecord>(unwanted));
+  EXPECT_EQ(notice.request, 70u);
+  ExpectExactSize(credit);
+  ExpectExactSize(unwanted);
+}
+
+// M5
+TEST(ControlRecordTest, EveryFieldIsChecked) {
+  for (const RecordKind kind : {RecordKind::kCredit, RecordKind::kUnwanted}) {
+    const std::vector<std::pair<std::string, void (*)(ControlHeader&)>> lies = {
+        {"version 2", [](ControlHeader& header) { header.version = kRecordVersion + 1; }},
+        {"reserved bits 1", [](ControlHeader& header) { header.reserved[0] = 1; }},
+        {"reserved bits 7", [](ControlHeader& header) { header.reserved[2] = 7; }},
+        {"value 0", [](ControlHeader& header) { header.value = 0; }},
+    };
+    for (const auto& [text, lie] : lies) {
+      ControlHeader header = HonestControl(kind);
+      lie(header);
+      EXPECT_THAT(ParseRecord(Join(header), 0), StatusIs(kDataLoss, HasSubstr(text)));
+    }
+    EXPECT_THAT(ParseRecord(Join(HonestControl(kind)), 1), StatusIs(kDataLoss, HasSubstr("descriptors")));
+  }
 }
 
 TEST(FragmentRecordTest, FirstAndLast) {

@@ -13,8 +13,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-absl::Status SendSplit(Pipe& pipe, absl::Span<const Blob> parts, uint64_t id, absl::Span<const FdView> descriptors,
-                       Deadline deadline) {
+absl::Status SendSplit(const Pipe& pipe, absl::Span<const Blob> parts, uint64_t id,
+                       absl::Span<const FdView> descriptors, SendRecord send) {
   // Known before the first fragment rather than at the last.
   if (descriptors.size() > pipe.max_descriptors()) {
     return absl::InvalidArgumentError(absl::StrCat("the message has ", descriptors.size(),
@@ -49,7 +49,7 @@ absl::Status SendSplit(Pipe& pipe, absl::Span<const Blob> parts, uint64_t id, ab
     }
     const bool is_last = header.offset + bytes == header.total;
     if (is_last) header.descriptors = static_cast<uint8_t>(descriptors.size());
-    SLUICE_RETURN_IF_ERROR(pipe.SendParts(fragment, is_last ? descriptors : absl::Span<const FdView>(), deadline));
+    SLUICE_RETURN_IF_ERROR(send(fragment, is_last ? descriptors : absl::Span<const FdView>()));
     header.offset += bytes;
     os::Point("structured.fragment.sent");
   }

@@ -86,6 +86,12 @@ std::string JoinAgain(const KeepingPipe& pipe, size_t descriptors) {
   return std::string(reinterpret_cast<const char*>(bytes.data()), total);
 }
 
+auto AtOnce(Pipe& pipe) {
+  return [&pipe](absl::Span<const Blob> record, absl::Span<const FdView> descriptors) {
+    return pipe.SendParts(record, descriptors, Deadline::Passed());
+  };
+}
+
 TEST(SplitTest, RandomPartsComeTogetherAgain) {
   std::minstd_rand random(1);
   for (int round = 0; round < 300; ++round) {
@@ -105,7 +111,7 @@ TEST(SplitTest, RandomPartsComeTogetherAgain) {
     for (const std::string& part : parts) blobs.push_back(AsBlob(part));
     const std::vector<FdView> descriptors(random() % 17, FdView(0));
     KeepingPipe pipe(max_message_bytes, kPlenty);
-    ASSERT_OK(SendSplit(pipe, blobs, 5, descriptors, Deadline::Passed()));
+    ASSERT_OK(SendSplit(pipe, blobs, 5, descriptors, AtOnce(pipe)));
     ASSERT_EQ(JoinAgain(pipe, descriptors.size()), whole) << "round " << round;
   }
 }
@@ -116,7 +122,7 @@ TEST(SplitTest, FillsEachRecordButTheLast) {
     const std::string whole(size, 'x');
     const Blob part = AsBlob(whole);
     KeepingPipe pipe(kMinPipeMessageBytes, kPlenty);
-    ASSERT_OK(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, {}, Deadline::Passed()));
+    ASSERT_OK(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, {}, AtOnce(pipe)));
     EXPECT_EQ(pipe.sent().size(), (size + kRoom - 1) / kRoom);
     EXPECT_EQ(JoinAgain(pipe, 0), whole);
   }
@@ -126,7 +132,7 @@ TEST(SplitTest, AFullPipeIsReportedAfterTheFirstRecords) {
   const std::string whole(10 * kMinPipeMessageBytes, 'x');
   const Blob part = AsBlob(whole);
   KeepingPipe pipe(kMinPipeMessageBytes, 3);
-  EXPECT_THAT(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, {}, Deadline::Passed()),
+  EXPECT_THAT(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, {}, AtOnce(pipe)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(pipe.sent().size(), 3u);
 }
@@ -136,7 +142,7 @@ TEST(SplitTest, TooManyDescriptorsAreRefusedBeforeTheFirstRecord) {
   const Blob part = AsBlob(whole);
   const std::vector<FdView> descriptors(17, FdView(0));
   KeepingPipe pipe(kMinPipeMessageBytes, kPlenty);
-  EXPECT_THAT(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, descriptors, Deadline::Passed()),
+  EXPECT_THAT(SendSplit(pipe, absl::MakeConstSpan(&part, 1), 5, descriptors, AtOnce(pipe)),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("17 descriptors; the pipe carries 16")));
   EXPECT_TRUE(pipe.sent().empty());
 }

@@ -19,8 +19,9 @@ class ABSL_LOCKABLE Turn {
   // False: another thread has had it until `deadline`.
   bool Take(Deadline deadline) ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) { return TryTake() || TakeSlowly(deadline); }
 
-  // Acquire: pairs with the last holder's `Pass`.
-  bool TryTake() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) { return !taken_.exchange(true, std::memory_order_acquire); }
+  // Pairs with the last holder's `Pass`. Sequentially consistent: who leaves word for the holder, fails here and goes
+  // can rely on the holder to see it after `Pass`.
+  bool TryTake() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) { return !taken_.exchange(true, std::memory_order_seq_cst); }
 
   void Pass() ABSL_UNLOCK_FUNCTION() {
     // A Dekker pair with `TakeSlowly`: either this sees who waits, or the waiter sees that it is free.

@@ -77,7 +77,8 @@ inline ipc::internal::SchemaHeader HonestSchema(const ipc::internal::SchemaIdent
           .max_version = ipc::internal::kRecordVersion,
           .name_bytes = static_cast<uint32_t>(identity.name.size()),
           .type_id = identity.type_id,
-          .layout_hash = identity.layout_hash};
+          .layout_hash = identity.layout_hash,
+          .credit = ipc::internal::kFirstCredit};
 }
 
 // A root that is null.

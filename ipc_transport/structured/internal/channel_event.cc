@@ -1,0 +1,54 @@
+#include "ipc_transport/structured/internal/channel_event.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/time/time.h"
+#include "ipc_transport/internal/epoll.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT);
+
+absl::StatusOr<std::unique_ptr<ChannelEvent>> ChannelEvent::Create(Pipe& pipe) {
+  SLUICE_ASSIGN_OR_RETURN(const Waitable waitable, pipe.ReceiveWaitable());
+  SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
+  Fd event(os::EventFd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event.valid()) return FromErrno(errno, "make an eventfd");
+  Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer.valid()) return FromErrno(errno, "make a timerfd");
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, waitable.fd, static_cast<uint32_t>(waitable.events)));
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, event, EPOLLIN));
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN));
+  return std::unique_ptr<ChannelEvent>(new ChannelEvent(std::move(epoll), std::move(event), std::move(timer)));
+}
+
+void ChannelEvent::Signal() { os::EventFdWrite(event_.get(), 1); }
+
+void ChannelEvent::Quiet() {
+  eventfd_t count;
+  os::EventFdRead(event_.get(), &count);
+}
+
+void ChannelEvent::SetTimer(Deadline deadline) {
+  if (deadline.never() && !timer_is_set_) return;
+  timer_is_set_ = !deadline.never();
+  itimerspec time = {};  // Never.
+  // All zero would be never.
+  if (timer_is_set_) time.it_value = absl::ToTimespec(std::max(deadline.Remaining(), absl::Nanoseconds(1)));
+  os::TimerFdSet(timer_.get(), 0, &time);
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

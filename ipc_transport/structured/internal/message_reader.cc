@@ -1,0 +1,125 @@
+#include "ipc_transport/structured/internal/message_reader.h"
+
+#include <cstring>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "absl/strings/str_cat.h"
+#include "ipc_transport/structured/internal/heap_bytes.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// What the beginning of a message says it answers; 0 where there is too little of it, or what cannot be.
+uint64_t ReplyTo(absl::Span<const std::byte> beginning, uint64_t next_own_id) {
+  MessageHeader header = {};
+  if (beginning.size() >= sizeof(header)) std::memcpy(&header, beginning.data(), sizeof(header));
+  return header.in_reply_to < next_own_id ? header.in_reply_to : 0;
+}
+
+// A message that cannot be taken ends nothing; another error does.
+absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, uint64_t in_reply_to) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return DroppedMessage{.why = status, .in_reply_to = in_reply_to};
+}
+
+}  // namespace
+
+absl::StatusOr<std::optional<Arrival>> MessageReader::TryRead() {
+  const size_t capacity = pipe_->max_message_bytes();
+  if (ABSL_PREDICT_FALSE(record_ == nullptr)) record_.reset(new std::byte[capacity]);
+  SLUICE_ASSIGN_OR_RETURN(const std::optional<size_t> bytes,
+                          pipe_->TryReceive(absl::MakeSpan(record_.get(), capacity), &descriptors_));
+  if (!bytes.has_value()) return std::nullopt;
+  absl::StatusOr<Arrival> arrival = Handle(absl::MakeConstSpan(record_.get(), *bytes));
+  descriptors_.clear();  // Those that nobody claimed.
+  if (!arrival.ok()) return arrival.status();
+  return std::optional<Arrival>(*std::move(arrival));
+}
+
+absl::StatusOr<Arrival> MessageReader::Handle(absl::Span<const std::byte> bytes) {
+  SLUICE_ASSIGN_OR_RETURN(const Record record, ParseRecord(bytes, descriptors_.size()));
+  if (const auto* schema = std::get_if<SchemaRecord>(&record)) {
+    SLUICE_RETURN_IF_ERROR(HandleSchema(*schema));
+    return Arrival();
+  }
+  if (ABSL_PREDICT_FALSE(!peer_checked())) {
+    return absl::DataLossError("the peer's first record does not say which type it speaks");
+  }
+  if (const auto* credit = std::get_if<CreditRecord>(&record)) return Arrival(*credit);
+  if (const auto* unwanted = std::get_if<UnwantedRecord>(&record)) return Arrival(*unwanted);
+  if (const auto* fragment = std::get_if<FragmentRecord>(&record)) return HandleFragment(*fragment);
+  return HandleMessage(std::get<MessageRecord>(record), bytes);
+}
+
+absl::StatusOr<Arrival> MessageReader::HandleMessage(const MessageRecord& message, absl::Span<const std::byte> record) {
+  joiner_.Abandon();
+  SLUICE_RETURN_IF_ERROR(CheckIds(message));
+  if (!message.is_stored) {
+    if (absl::Status status = joiner_.CheckSize(record.size()); !status.ok()) {
+      return DroppedOr(status, message.in_reply_to);
+    }
+  }
+  auto borrowed = Borrow(message);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
+  auto copy = IncomingMessage::Copy(message, *std::move(borrowed), std::exchange(descriptors_, {}));
+  if (!copy.ok()) return DroppedOr(copy.status(), message.in_reply_to);
+  return Arrival(*std::move(copy));
+}
+
+absl::Status MessageReader::HandleSchema(const SchemaRecord& schema) {
+  if (peer_checked()) return absl::DataLossError("the peer said twice which type it speaks");
+  SLUICE_RETURN_IF_ERROR(CheckPeer(schema_, schema));
+  peer_credit_ = schema.credit;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& fragment) {
+  if (fragment.offset == 0) joined_reply_to_ = ReplyTo(fragment.bytes, next_own_id_.load(std::memory_order_relaxed));
+  const absl::StatusOr<bool> is_complete = joiner_.Add(fragment);
+  if (!is_complete.ok()) return DroppedOr(is_complete.status(), joined_reply_to_);
+  if (!*is_complete) return Arrival();
+  const size_t total = joiner_.total();
+  HeapBytes bytes = joiner_.Take();
+  SLUICE_ASSIGN_OR_RETURN(const MessageRecord message, ParseMessage(bytes.first(total), descriptors_.size()));
+  if (message.id != fragment.id) {
+    return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " as fragments of ", fragment.id));
+  }
+  SLUICE_RETURN_IF_ERROR(CheckIds(message));
+  auto borrowed = Borrow(message);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
+  SLUICE_ASSIGN_OR_RETURN(
+      IncomingMessage::Ptr whole,
+      IncomingMessage::Adopt(std::move(bytes), message, *std::move(borrowed), std::exchange(descriptors_, {})));
+  return Arrival(std::move(whole));
+}
+
+absl::Status MessageReader::CheckIds(const MessageRecord& message) {
+  if (message.id <= last_id_) {
+    return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " after ", last_id_));
+  }
+  const uint64_t next_id = next_own_id_.load(std::memory_order_relaxed);
+  if (message.in_reply_to >= next_id) {
+    return absl::DataLossError(absl::StrCat("the peer answered message ", message.in_reply_to, " before it was sent; ",
+                                            next_id, " would be the next"));
+  }
+  last_id_ = message.id;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<BorrowedSegments>> MessageReader::Borrow(const MessageRecord& message) {
+  if (!message.is_stored) return nullptr;
+  if (store_ == nullptr) {
+    return absl::FailedPreconditionError(
+        "the peer sends its messages in shared memory, this side has a channel without; upgrade both ends with their "
+        "sessions");
+  }
+  return store_->Borrow(message.loan, message.addresses);
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
