@@ -24,7 +24,7 @@ struct Allowance {
 };
 
 constexpr std::string_view kTests = R"((.*_test\.cc|.*(test|testing|conformance)[^/]*\.(h|cc)|.*/testing/.*))";
-constexpr std::string_view kBenchmarks = R"(.*_benchmark\.cc)";
+constexpr std::string_view kBenchmarks = R"(.*(_benchmark\.cc|/testing/benchmark_[a-z]+\.(h|cc)))";
 constexpr std::string_view kPrograms = "(perf_demo|examples|tools)/.*";
 
 // The one table. absl/ is missing from it, being allowed everywhere.

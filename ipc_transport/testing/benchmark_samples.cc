@@ -1,0 +1,28 @@
+#include "ipc_transport/testing/benchmark_samples.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+
+uint64_t NowNanos() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return uint64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
+}
+
+void Samples::Report(benchmark::State& state) {
+  const size_t kept = std::min(count_, kCapacity);
+  if (kept == 0) return;
+  std::sort(nanos_.begin(), nanos_.begin() + kept);
+  state.counters["p50_ns"] = nanos_[kept / 2];
+  state.counters["p99_ns"] = nanos_[kept * 99 / 100];
+  state.counters["p999_ns"] = nanos_[kept * 999 / 1000];
+}
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc
