@@ -27,6 +27,7 @@ namespace {
 using ::ipc::internal::FragmentHeader;
 using ::ipc::internal::FragmentRecord;
 using ::ipc::internal::HeapBytes;
+using ::ipc::internal::IsMessage;
 using ::ipc::internal::Joiner;
 using ::ipc::internal::kMaxNameBytes;
 using ::ipc::internal::kMaxSegments;
@@ -108,6 +109,7 @@ class Receiver {
     } else if (const auto* const message = std::get_if<MessageRecord>(&*parsed)) {
       CheckMessage(*message, bytes, descriptors);
       joiner_.Abandon();
+      FuzzCheck(IsMessage(bytes));
     } else if (const auto* const fragment = std::get_if<FragmentRecord>(&*parsed)) {
       CheckFragment(*fragment, bytes, descriptors);
       return Join(*fragment);
@@ -129,13 +131,14 @@ class Receiver {
     HeapBytes joined = joiner_.Take();
     FuzzCheck(fragment.is_last() && total == fragment.total && total <= kMaxJoinedBytes);
     FuzzCheck(joined.size() >= total && View(expected_) == joined.first(total));
-    const absl::StatusOr<MessageRecord> message = ParseMessage(joined.first(total), fragment.descriptors);
-    if (message.ok()) {
-      CheckMessage(*message, joined.first(total), fragment.descriptors);
+    MessageRecord message;
+    const absl::Status parsed = ParseMessage(joined.first(total), fragment.descriptors, message);
+    if (parsed.ok()) {
+      CheckMessage(message, joined.first(total), fragment.descriptors);
     } else {
-      FuzzCheck(absl::IsDataLoss(message.status()));
+      FuzzCheck(absl::IsDataLoss(parsed));
     }
-    return message.ok();
+    return parsed.ok();
   }
 
   Joiner joiner_{kMaxJoinedBytes};

@@ -57,9 +57,9 @@ Bytes RecordOf(uint64_t number, size_t parts, size_t bytes) {
 }
 
 MessageRecord Parse(absl::Span<const std::byte> bytes) {
-  absl::StatusOr<MessageRecord> record = ParseMessage(bytes, 0);
-  EXPECT_THAT(record, IsOk());
-  return *record;
+  MessageRecord record;
+  EXPECT_THAT(ParseMessage(bytes, 0, record), IsOk());
+  return record;
 }
 
 Parcel::Reader Root(const IncomingMessage& message) { return message.root().as<Parcel>(); }

@@ -41,18 +41,22 @@ absl::StatusOr<std::optional<Arrival>> MessageReader::TryRead() {
 }
 
 absl::StatusOr<Arrival> MessageReader::Handle(absl::Span<const std::byte> bytes) {
+  if (ABSL_PREDICT_TRUE(IsMessage(bytes) && peer_checked())) {
+    MessageRecord message;
+    SLUICE_RETURN_IF_ERROR(ParseMessage(bytes, descriptors_.size(), message));
+    return HandleMessage(message, bytes);
+  }
   SLUICE_ASSIGN_OR_RETURN(const Record record, ParseRecord(bytes, descriptors_.size()));
   if (const auto* schema = std::get_if<SchemaRecord>(&record)) {
     SLUICE_RETURN_IF_ERROR(HandleSchema(*schema));
     return Arrival();
   }
-  if (ABSL_PREDICT_FALSE(!peer_checked())) {
+  if (!peer_checked()) {
     return absl::DataLossError("the peer's first record does not say which type it speaks");
   }
   if (const auto* credit = std::get_if<CreditRecord>(&record)) return Arrival(*credit);
   if (const auto* unwanted = std::get_if<UnwantedRecord>(&record)) return Arrival(*unwanted);
-  if (const auto* fragment = std::get_if<FragmentRecord>(&record)) return HandleFragment(*fragment);
-  return HandleMessage(std::get<MessageRecord>(record), bytes);
+  return HandleFragment(std::get<FragmentRecord>(record));
 }
 
 absl::StatusOr<Arrival> MessageReader::HandleMessage(const MessageRecord& message, absl::Span<const std::byte> record) {
@@ -84,7 +88,8 @@ absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& frag
   if (!*is_complete) return Arrival();
   const size_t total = joiner_.total();
   HeapBytes bytes = joiner_.Take();
-  SLUICE_ASSIGN_OR_RETURN(const MessageRecord message, ParseMessage(bytes.first(total), descriptors_.size()));
+  MessageRecord message;
+  SLUICE_RETURN_IF_ERROR(ParseMessage(bytes.first(total), descriptors_.size(), message));
   if (message.id != fragment.id) {
     return absl::DataLossError(absl::StrCat("the peer sent message ", message.id, " as fragments of ", fragment.id));
   }

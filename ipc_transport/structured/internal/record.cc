@@ -12,6 +12,10 @@ namespace {
 
 constexpr size_t kWordBytes = 8;
 
+constexpr size_t kKindOffset = offsetof(MessageHeader, kind);
+static_assert(kKindOffset == offsetof(FragmentHeader, kind) && kKindOffset == offsetof(SchemaHeader, kind) &&
+              kKindOffset == offsetof(ControlHeader, kind));
+
 absl::Status Bad(absl::string_view what, uint64_t value) {
   return absl::DataLossError(absl::StrCat("the peer sent a record with ", what, " ", value));
 }
@@ -128,7 +132,11 @@ absl::StatusOr<uint64_t> ParseControl(absl::Span<const std::byte> bytes, size_t 
 
 }  // namespace
 
-absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, size_t descriptors) {
+bool IsMessage(absl::Span<const std::byte> bytes) {
+  return bytes.size() > kKindOffset && static_cast<RecordKind>(bytes[kKindOffset]) == RecordKind::kMessage;
+}
+
+absl::Status ParseMessage(absl::Span<const std::byte> bytes, size_t descriptors, MessageRecord& message) {
   Parts parts(bytes);
   MessageHeader header;
   if (!parts.Copy(&header)) return TooShort(bytes);
@@ -140,7 +148,6 @@ absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, si
   if (header.segments > kMaxSegments) return Bad("segments", header.segments);
   if (header.id == 0) return Bad("id", 0);
   if ((header.flags & kMoreFlag) != 0 && header.in_reply_to == 0) return Bad("further answers to message", 0);
-  MessageRecord message;
   message.id = header.id;
   message.in_reply_to = header.in_reply_to;
   message.is_request = (header.flags & kRequestFlag) != 0;
@@ -156,18 +163,18 @@ absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, si
   if (!parts.Take(header.inline_words * kWordBytes, &message.inline_segment)) return TooShort(bytes);
   SLUICE_RETURN_IF_ERROR(CheckAttached(message.attached_words, parts.left()));
   parts.Take(parts.left(), &message.attached);
-  return message;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t descriptors) {
-  constexpr size_t kKindOffset = offsetof(MessageHeader, kind);
-  static_assert(kKindOffset == offsetof(FragmentHeader, kind) && kKindOffset == offsetof(SchemaHeader, kind) &&
-                kKindOffset == offsetof(ControlHeader, kind));
   if (bytes.size() <= kKindOffset) return TooShort(bytes);
   const auto kind = static_cast<uint8_t>(bytes[kKindOffset]);
   switch (static_cast<RecordKind>(kind)) {
-    case RecordKind::kMessage:
-      return ParseMessage(bytes, descriptors);
+    case RecordKind::kMessage: {
+      MessageRecord message;
+      SLUICE_RETURN_IF_ERROR(ParseMessage(bytes, descriptors, message));
+      return message;
+    }
     case RecordKind::kFragment:
       return ParseFragment(bytes, descriptors);
     case RecordKind::kSchema:

@@ -143,8 +143,11 @@ using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditR
 // naming the field and its value, if anything is not as written above.
 absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t descriptors);
 
-// The same, where only a message may be: what was joined from fragments.
-absl::StatusOr<MessageRecord> ParseMessage(absl::Span<const std::byte> bytes, size_t descriptors);
+// Whether a record says that it is a message; `ParseMessage` then does without the variant.
+bool IsMessage(absl::Span<const std::byte> bytes);
+
+// The same, where only a message may be. Its errors leave `message` undefined.
+absl::Status ParseMessage(absl::Span<const std::byte> bytes, size_t descriptors, MessageRecord& message);
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -184,9 +184,13 @@ TEST(MessageRecordTest, OversizeSegmentsAreRefusedUnseen) {
 }
 
 TEST(MessageRecordTest, ParseMessageTakesNoOtherKind) {
-  EXPECT_THAT(ParseMessage(AttachedRecord(), 0), IsOk());
-  EXPECT_THAT(ParseMessage(FragmentRecordBytes(), 0), StatusIs(kDataLoss, HasSubstr("kind 3")));
-  EXPECT_THAT(ParseMessage(Join(HonestSchema(), kName), 0), StatusIs(kDataLoss, HasSubstr("kind 1")));
+  MessageRecord message;
+  EXPECT_THAT(ParseMessage(AttachedRecord(), 0, message), IsOk());
+  EXPECT_TRUE(IsMessage(AttachedRecord()));
+  EXPECT_THAT(ParseMessage(FragmentRecordBytes(), 0, message), StatusIs(kDataLoss, HasSubstr("kind 3")));
+  EXPECT_FALSE(IsMessage(FragmentRecordBytes()));
+  EXPECT_THAT(ParseMessage(Join(HonestSchema(), kName), 0, message), StatusIs(kDataLoss, HasSubstr("kind 1")));
+  EXPECT_FALSE(IsMessage({}));
 }
 
 ControlHeader HonestControl(RecordKind kind) {
