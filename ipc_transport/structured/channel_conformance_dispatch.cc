@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
@@ -322,6 +324,49 @@ TEST_P(ChannelConformance, AClientGetsItsAnswerHoweverManyMessagesComeFirst) {
   EXPECT_EQ(answer->body().getNumber(), 7u);
   for (uint64_t i = 0; i <= kMessages; ++i) ExpectParcel(a, i);
   server.join();
+}
+
+// Four threads send, ask and answer messages of random sizes, each checked byte for byte; a million of them in the
+// stress variants.
+TEST_P(ChannelConformance, ManyMessagesOfManyThreads) {
+  const char* const text = std::getenv("CHANNEL_CONFORMANCE_MESSAGES");
+  int messages = 2'000;
+  ASSERT_TRUE(text == nullptr || absl::SimpleAtoi(text, &messages)) << text;
+  constexpr uint64_t kThreads = 4;
+  const uint64_t per_thread = messages / kThreads;
+  auto [a, b] = Both();
+  // Small most often. The number says all of a message.
+  const auto bytes_of = [](uint64_t number) {
+    const uint64_t random = number * 0x9E3779B97F4A7C15u >> 40;
+    return random % 50 == 0 ? random % 200'000 : random % 8 == 0 ? random % 4'000 : random % 100;
+  };
+  std::vector<std::thread> clients;
+  for (uint64_t thread = 0; thread < kThreads; ++thread) {
+    clients.emplace_back([&, thread, &a = a] {
+      for (uint64_t i = 0; i < per_thread; ++i) {
+        const uint64_t number = thread * per_thread + i;
+        if (i % 2 == 0) {
+          ASSERT_THAT(a.Send(Built(a, number, 1, bytes_of(number)), TimeLimit()), IsOk());
+          continue;
+        }
+        const ParcelAnswer answer = a.Request(Built(a, number, 1, bytes_of(number)), TimeLimit());
+        ASSERT_THAT(answer, IsOk());
+        ASSERT_TRUE(IsFilled(answer->body(), number + 1, 1, bytes_of(number + 1)));
+      }
+    });
+  }
+  std::vector<uint64_t> next(kThreads);
+  for (uint64_t i = 0; i < kThreads * per_thread; ++i) {
+    absl::StatusOr<Incoming<Parcel>> incoming = b.Receive(TimeLimit());
+    ASSERT_OK(incoming);
+    const uint64_t number = incoming->body().getNumber();
+    ASSERT_LT(number / per_thread, kThreads);
+    EXPECT_EQ(number % per_thread, next[number / per_thread]++);
+    ASSERT_TRUE(IsFilled(incoming->body(), number, 1, bytes_of(number)));
+    if (!incoming->expects_reply()) continue;
+    ASSERT_OK(incoming->Reply(Built(b, number + 1, 1, bytes_of(number + 1)), TimeLimit()));
+  }
+  for (std::thread& client : clients) client.join();
 }
 
 bool IsReadable(FdView fd) {

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_transport/structured/testing/records.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -37,6 +39,7 @@ using sluice_test::Parcel;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
+constexpr size_t kBusyCredit = 64;
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 
@@ -67,17 +70,43 @@ SLUICE_CHILD_ROLE(structured_peer) {
   return 0;
 }
 
+// Does all that a channel can do, both ways, until the other side ends it.
+SLUICE_CHILD_ROLE(busy_structured_peer) {
+  size_t kind;
+  if (!absl::SimpleAtoi(arguments[0], &kind)) return 1;
+  absl::StatusOr<ChannelEnd> end = Peers()[kind](InheritedFd());
+  if (!end.ok()) return 2;
+  auto channel = StructuredChannel<Parcel>::Upgrade(std::move(end->channels[0]), end->store,
+                                                    {.max_waiting_messages = kBusyCredit});
+  for (uint64_t round = 0;; ++round) {
+    for (const size_t bytes : {10, 20'000}) {
+      Message<Parcel> notice = channel.NewMessage();
+      Fill(notice.body(), round, 1, bytes);
+      if (!channel.Send(std::move(notice), TimeLimit()).ok()) return 0;
+      Message<Parcel> question = channel.NewMessage();
+      Fill(question.body(), round, 1, bytes);
+      if (!channel.Request(std::move(question), TimeLimit()).ok()) return 0;
+    }
+    absl::StatusOr<Incoming<Parcel>> request = channel.Receive(TimeLimit());
+    if (!request.ok()) return 0;
+    Message<Parcel> answer = channel.NewMessage();
+    Fill(answer.body(), round, 1, 20'000);
+    if (!request->Reply(std::move(answer), TimeLimit()).ok()) return 0;
+  }
+}
+
 struct Peer {
   ChannelEnd end;
   Child child;
 };
 
-Peer StartPeer(const ChannelKindUnderTest& kind) {
+Peer StartPeer(const ChannelKindUnderTest& kind, const std::string& role = "structured_peer",
+               const Child::Options& options = {}) {
   int sockets[2] = {-1, -1};
   EXPECT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
   Fd theirs(sockets[1]);
   const size_t index = std::find(Peers().begin(), Peers().end(), kind.connect_over) - Peers().begin();
-  Child child = Child::Start("structured_peer", {absl::StrCat(index)}, {.environment = {}, .inherited = theirs});
+  Child child = Child::Start(role, {absl::StrCat(index)}, {.environment = options.environment, .inherited = theirs});
   theirs.Close();
   absl::StatusOr<ChannelEnd> end = kind.connect_over(Fd(sockets[0]));
   EXPECT_THAT(end, IsOk());
@@ -109,6 +138,52 @@ TEST_P(ChannelConformance, AKillEndsARequest) {
     EXPECT_THAT(channel.Receive(TimeLimit()), StatusIs(kUnavailable));
     EXPECT_THAT(channel.Send(Built(channel, 1, 1, 50'000), TimeLimit()), StatusIs(kUnavailable));
     EXPECT_THAT(channel.Request(Built(channel, 1, 1, 50'000), TimeLimit()), StatusIs(kUnavailable));
+  }
+}
+
+// What this side has of a session is its own again, however far the peer came: the first time, and amid the traffic.
+TEST_P(ChannelConformance, AKillAtAnyPointIsNoticedAndLeavesNothing) {
+  struct Death {
+    std::string point;
+    int arrival;
+    bool may_be_missed;  // By kinds without a store, or with long records.
+  };
+  const Death deaths[] = {{"structured.lent", 1, true},          {"structured.lent", 40, true},
+                          {"structured.fragment.sent", 1, true}, {"structured.fragment.sent", 40, true},
+                          {"structured.sent", 1, false},         {"structured.sent", 40, false},
+                          {"structured.received", 1, false},     {"structured.received", 40, false},
+                          {"structured.told", 1, false},         {"structured.told", 3, false}};
+  for (const auto& [point, arrival, may_be_missed] : deaths) {
+    SCOPED_TRACE(absl::StrCat(point, ", arrival ", arrival));
+    const World before = World::Now();
+    bool was_reached = true;
+    {
+      Peer peer = StartPeer(GetParam(), "busy_structured_peer",
+                            {.environment = {OsEnvironment({KillAt(point, {.first = arrival})})}, .inherited = {}});
+      ParcelChannel channel = Upgrade(peer.end);
+      absl::Status end;
+      for (int rounds = 0; end.ok() && was_reached; ++rounds) {
+        std::vector<Incoming<Parcel>> requests;
+        for (int messages = 0; end.ok() && messages < 4; ++messages) {
+          absl::StatusOr<Incoming<Parcel>> incoming = channel.Receive(TimeLimit());
+          end = incoming.status();
+          if (end.ok() && incoming->expects_reply()) end = incoming->Reply(Built(channel, 1, 1, 20'000), TimeLimit());
+        }
+        if (end.ok()) end = channel.Request(Built(channel, 1, 1, 20'000), TimeLimit()).status();
+        was_reached = rounds < 3 * static_cast<int>(kBusyCredit);
+      }
+      if (was_reached) {
+        EXPECT_THAT(end, StatusIs(kUnavailable));
+        EXPECT_EQ(peer.child.Wait(), -SIGKILL);
+      } else {
+        channel.Close();
+        EXPECT_EQ(peer.child.Wait(), 0);
+      }
+    }
+    World now = World::Now();
+    now.threads = before.threads;
+    EXPECT_EQ(now, before);
+    EXPECT_TRUE(was_reached || may_be_missed);
   }
 }
 

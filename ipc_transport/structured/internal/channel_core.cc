@@ -155,7 +155,6 @@ absl::Status ChannelCore::Reply(OutgoingMessage* answer, const Sending& sending,
   const std::shared_ptr<ChannelCore>& channel = request.reply_channel();
   if (channel == nullptr) return absl::FailedPreconditionError("the request is answered already");
   SLUICE_RETURN_IF_ERROR(channel->SendMessage(answer, sending, nullptr, deadline).status());
-  os::Point("structured.replied");
   if (!sending.more_follow) request.reply_channel().reset();
   return absl::OkStatus();
 }
@@ -224,6 +223,7 @@ absl::StatusOr<uint64_t> ChannelCore::WriteMessage(const OutgoingMessage& messag
     }
     return written;
   }
+  os::Point("structured.sent");
   if (sending.answered == nullptr) sent_unsolicited_.fetch_add(1, std::memory_order_relaxed);
   size_t private_bytes = message.inline_segment().size();
   for (const Blob& segment : message.attached()) private_bytes += segment.size();
@@ -282,6 +282,7 @@ absl::StatusOr<bool> ChannelCore::TryFlushControls() {
                                                  ? writer_.TryWriteControl(RecordKind::kCredit, unsent_credit_)
                                                  : writer_.TryWriteControl(RecordKind::kUnwanted, unwanted));
     if (!sent) return false;
+    os::Point("structured.told");
     unsent_credit_ = 0;
     if (unwanted == 0) continue;
     const MutexLock lock(mutex_);
@@ -303,7 +304,6 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Request(OutgoingMessage* messa
   PendingRequest request;
   request.max_answers = 1;
   SLUICE_ASSIGN_OR_RETURN(const uint64_t id, SendMessage(message, sending, &request, deadline));
-  os::Point("structured.requested");
   absl::StatusOr<IncomingMessage::Ptr> answer = NextAnswer(request, deadline);
   Forget(request);
   if (!answer.ok()) return WithContext(answer.status(), absl::StrCat("wait for the answer to request ", id));
@@ -509,6 +509,7 @@ absl::Status ChannelCore::File(Arrival arrival) {
 }
 
 absl::Status ChannelCore::FileMessage(IncomingMessage::Ptr message) {
+  os::Point("structured.received");
   const std::optional<uint16_t> type = type_of_(*message);
   received_.Count(type, message->own_bytes(), message->stored_bytes());
   if (message->in_reply_to() == 0) {
