@@ -35,7 +35,7 @@ class StructuredChannel;
 // How a message is built.
 struct MessageOptions {
   // Allocated at once, in one piece, where it is more than the some 1000 bytes that a message holds by itself: whether
-  // the memory suffices shows in `Message::status` before anything is built. At most 4 GiB.
+  // the memory suffices shows in `Message::status` before anything is built. Below 4 GiB.
   size_t reserve_bytes = 0;
 };
 

@@ -22,7 +22,7 @@ namespace schema = ::capnp::schema;
 
 constexpr size_t kMaxSchemaWords = kMaxSchemaBytes / sizeof(capnp::word);
 // About as many as fit into kMaxSchemaBytes; a generic type may lead to ever more of itself.
-constexpr size_t kMaxNodes = 2048;
+constexpr size_t kMaxNodes = 1024;
 
 absl::string_view View(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 

@@ -14,8 +14,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// At most kMaxSchemaBytes. RESOURCE_EXHAUSTED: the type leads to more. FAILED_PRECONDITION: groups are nested deeper
-// than kMaxGroupDepth, or two uses of a generic type cannot be told apart.
+// At most kMaxSchemaBytes. RESOURCE_EXHAUSTED: the type leads to more, or to more than 1024 types. FAILED_PRECONDITION:
+// groups are nested deeper than kMaxGroupDepth, or two uses of a generic type cannot be told apart.
 absl::StatusOr<std::vector<std::byte>> EncodeSchema(capnp::StructSchema schema);
 
 }  // namespace internal
