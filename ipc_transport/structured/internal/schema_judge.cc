@@ -98,25 +98,65 @@ std::string Load(std::initializer_list<Nodes> schemas) {
   return "";
 }
 
-// A list of bools can be no list of structs, though the loader takes it for an older one.
-bool IsBoolAgainstStruct(schema::Type::Reader one, schema::Type::Reader other) {
+using NodesById = absl::flat_hash_map<uint64_t, schema::Node::Reader>;
+
+NodesById Index(Nodes nodes) {
+  NodesById by_id;
+  for (const schema::Node::Reader node : nodes) by_id.emplace(node.getId(), node);
+  return by_id;
+}
+
+bool AreSame(schema::Type::Reader one, schema::Type::Reader other) {
+  if (one.which() != other.which()) return false;
+  if (one.isList()) return AreSame(one.getList().getElementType(), other.getList().getElementType());
+  if (one.isStruct()) return one.getStruct().getTypeId() == other.getStruct().getTypeId();
+  if (one.isEnum()) return one.getEnum().getTypeId() == other.getEnum().getTypeId();
+  if (one.isInterface()) return one.getInterface().getTypeId() == other.getInterface().getTypeId();
+  return true;
+}
+
+// Of lists whose elements became structs: whether the loader is to decide.
+bool MayBecomeStructs(schema::Type::Reader element) {
+  // Readers do not read bools as structs. Of lists the loader makes up structs to compare, and then structs for what
+  // those hold, without end for a struct that holds a list of its own kind.
+  return !element.isBool() && !element.isList();
+}
+
+std::string CompareTypes(schema::Type::Reader one, schema::Type::Reader other) {
   while (one.isList() && other.isList()) {
     one = one.getList().getElementType();
     other = other.getList().getElementType();
-    if ((one.isBool() && other.isStruct()) || (one.isStruct() && other.isBool())) return true;
+    if ((one.isStruct() && !other.isStruct() && !MayBecomeStructs(other)) ||
+        (other.isStruct() && !one.isStruct() && !MayBecomeStructs(one))) {
+      return "a list of bools or lists became one of structs";
+    }
   }
-  return false;
+  return "";
 }
 
-std::string CompareFields(schema::Node::Reader one, schema::Node::Reader other) {
-  const auto fields = one.getStruct().getFields();
-  const auto others = other.getStruct().getFields();
-  for (unsigned i = 0; i < std::min(fields.size(), others.size()); ++i) {
-    if (!fields[i].isSlot() || !others[i].isSlot()) continue;
-    if (IsBoolAgainstStruct(fields[i].getSlot().getType(), others[i].getSlot().getType())) {
-      return absl::StrCat("a list of bools became one of structs in field ", i, " of ",
-                          absl::CHexEscape(one.getDisplayName().cStr()));
+// A field that became a group: the group is new, and its first field is the old one.
+std::string CompareWithGroup(schema::Type::Reader type, uint64_t group_id, const NodesById& with_group,
+                             const NodesById& without) {
+  while (true) {
+    const auto fields = with_group.at(group_id).getStruct().getFields();
+    if (without.contains(group_id) || fields.size() == 0) break;
+    if (fields[0].isSlot()) {
+      if (!AreSame(type, fields[0].getSlot().getType())) break;
+      return "";
     }
+    group_id = fields[0].getGroup().getTypeId();
+  }
+  return "a field became a group that does not begin with it";
+}
+
+std::string CompareFields(schema::Field::Reader own, schema::Field::Reader peer, const NodesById& own_nodes,
+                          const NodesById& peer_nodes) {
+  if (own.isSlot() && peer.isSlot()) return CompareTypes(own.getSlot().getType(), peer.getSlot().getType());
+  if (own.isSlot()) {
+    return CompareWithGroup(own.getSlot().getType(), peer.getGroup().getTypeId(), peer_nodes, own_nodes);
+  }
+  if (peer.isSlot()) {
+    return CompareWithGroup(peer.getSlot().getType(), own.getGroup().getTypeId(), own_nodes, peer_nodes);
   }
   return "";
 }
@@ -124,18 +164,23 @@ std::string CompareFields(schema::Node::Reader one, schema::Node::Reader other) 
 // What the loader does not look at, or relies on. Empty if there is nothing.
 std::string Compare(Nodes own, Nodes peer) {
   if (own[0].getId() != peer[0].getId()) return "the arguments of the generic type differ";
-  absl::flat_hash_map<uint64_t, schema::Node::Reader> by_id;
-  for (const schema::Node::Reader node : own) by_id.emplace(node.getId(), node);
-  for (const schema::Node::Reader node : peer) {
-    const auto found = by_id.find(node.getId());
-    if (found == by_id.end()) continue;
+  const NodesById own_nodes = Index(own);
+  const NodesById peer_nodes = Index(peer);
+  for (const auto& [id, node] : own_nodes) {
+    const auto found = peer_nodes.find(id);
+    if (found == peer_nodes.end()) continue;
+    const std::string where = absl::StrCat(" in ", absl::CHexEscape(node.getDisplayName().cStr()));
     // Each group has one parent, in both schemas the same, so groups have no cycles in both together.
     if (found->second.which() != node.which() || found->second.getScopeId() != node.getScopeId()) {
-      return absl::StrCat("another kind of type has the name of ",
-                          absl::CHexEscape(found->second.getDisplayName().cStr()));
+      return absl::StrCat("the kind of type was changed", where);
     }
     if (!node.isStruct()) continue;
-    if (std::string reason = CompareFields(found->second, node); !reason.empty()) return reason;
+    const auto fields = node.getStruct().getFields();
+    const auto others = found->second.getStruct().getFields();
+    for (unsigned i = 0; i < std::min(fields.size(), others.size()); ++i) {
+      const std::string reason = CompareFields(fields[i], others[i], own_nodes, peer_nodes);
+      if (!reason.empty()) return absl::StrCat(reason, ": ", absl::CHexEscape(fields[i].getName().cStr()), where);
+    }
   }
   return "";
 }

@@ -116,9 +116,29 @@ TEST(SchemaJudgeTest, LooksAtEveryTypeThatTheRootLeadsTo) {
       StatusIs(kFailedPrecondition, HasSubstr("enum")));
 }
 
-TEST(SchemaJudgeTest, RefusesAListOfBoolsThatBecameStructs) {
+TEST(SchemaJudgeTest, RefusesListsOfBoolsThatBecameStructs) {
   EXPECT_THAT(JudgeFields("l @0 :List(List(Bool));", "l @0 :List(List(I)); struct I { n @0 :Bool; }"),
               StatusIs(kFailedPrecondition, HasSubstr("a list of bools")));
+}
+
+// Cap'n Proto's loader compares these without end.
+TEST(SchemaJudgeTest, RefusesListsOfListsThatBecameStructs) {
+  EXPECT_THAT(JudgeFields("i @0 :I; struct I { n @0 :List(List(I)); }", "i @0 :I; struct I { n @0 :List(I); }"),
+              StatusIs(kFailedPrecondition, HasSubstr("a list of bools or lists became one of structs: n in ")));
+  EXPECT_THAT(JudgeFields("g @0 :List(List(I)); struct I { n @0 :List(List(I)); }",
+                          "h :group { g @0 :List(I); } struct I { n @0 :List(List(I)); }"),
+              StatusIs(kFailedPrecondition, HasSubstr("does not begin with it: g in ")));
+}
+
+TEST(SchemaJudgeTest, AFieldMayMoveIntoANewGroupOrUnion) {
+  const std::string i = "struct I { n @0 :List(List(I)); }";
+  EXPECT_THAT(
+      JudgeFields(absl::StrCat("l @0 :List(I);", i), absl::StrCat("u :union { l @0 :List(I); t @1 :Text; }", i)),
+      IsOk());
+  EXPECT_THAT(JudgeFields(absl::StrCat("l @0 :List(List(I));", i),
+                          absl::StrCat("u :group { v :group { l @0 :List(List(I)); t @1 :Text; } }", i)),
+              IsOk());
+  EXPECT_THAT(JudgeFields("l @0 :Text;", "u :union { l @0 :Data; t @1 :Text; }"), StatusIs(kFailedPrecondition));
 }
 
 // Cap'n Proto's loader does not compare the arguments of generic types.
