@@ -3,16 +3,21 @@
 #ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
 #define SLUICE_IPC_TRANSPORT_STRUCTURED_MESSAGE_H_
 
+#include <capnp/orphan.h>
+#include <capnp/schema.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ipc_transport/structured/internal/channel_core.h"
+#include "ipc_transport/structured/internal/debug_text.h"
 #include "ipc_transport/structured/internal/incoming_message.h"
 #include "ipc_transport/structured/internal/message_type.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
@@ -32,6 +37,13 @@ class Incoming;
 template <typename Root>
 class StructuredChannel;
 
+// How a message is built.
+struct MessageOptions {
+  // Allocated at once, in one piece, where it is more than the some 1000 bytes that a message holds by itself: whether
+  // the memory suffices shows in `Message::status` before anything is built. Below 4 GiB.
+  size_t reserve_bytes = 0;
+};
+
 // A message that is being built; `Root` is any Cap'n Proto struct. Move-only; one thread. Once moved from, sent or
 // frozen it may only be destroyed or assigned to.
 //
@@ -43,11 +55,35 @@ class Message {
  public:
   // On the heap, for any channel; its content is copied when it is sent. `NewMessage` of a channel builds in the
   // channel's memory instead.
-  Message() : message_(internal::OutgoingMessage::New(nullptr)) {}
+  Message() : Message(MessageOptions()) {}
+  explicit Message(const MessageOptions& options)
+      : message_(internal::OutgoingMessage::New(nullptr, options.reserve_bytes)) {}
+
+  // On the heap, with what a reader or a builder (`asReader`) of any other message holds.
+  static Message CopyOf(typename Root::Reader body) {
+    Message message;
+    message.CopyFrom(body);
+    return message;
+  }
 
   // The root; initialised at first use. Building never fails: see `status`. Cap'n Proto's own limits (a list has at
   // most 2^29 - 1 elements) are its exceptions.
   typename Root::Builder body() { return message_->builder().template getRoot<Root>(); }
+
+  // Takes the place of what was built; `body` is of another message. As `body()`; where `body` is a peer's and its
+  // inside is malformed, Cap'n Proto's reader throws kj::Exception, and part of it was copied.
+  void CopyFrom(typename Root::Reader body) { message_->builder().setRoot(body); }
+
+  // For parts that are built first and adopted later; they are destroyed before the message. Of what is not adopted,
+  // the space is sent nevertheless. `referenceExternalData` makes a message that cannot be sent.
+  capnp::Orphanage orphanage() { return message_->builder().getOrphanage(); }
+
+  // For people: Cap'n Proto's text format, with long texts and data shortened and all beyond `max_bytes` of text left
+  // out; says where something is missing, and how large the message is. Takes time in proportion to `max_bytes` alone.
+  std::string DebugString(size_t max_bytes = 4096) const {
+    const typename Root::Reader body = message_->builder().template getRoot<Root>().asReader();
+    return internal::DebugText(body, capnp::Schema::from<Root>(), max_bytes, message_->bytes());
+  }
 
   // Sent with the message, and closed with it. INVALID_ARGUMENT: not open, or the 17th.
   absl::Status AttachDescriptor(Fd fd) { return message_->AttachDescriptor(std::move(fd)); }
@@ -55,8 +91,8 @@ class Message {
   // Built so far.
   size_t bytes() const { return message_->bytes(); }
 
-  // RESOURCE_EXHAUSTED, with figures, once the channel's memory was exhausted while building: what followed was built
-  // in private memory, and the message cannot be sent.
+  // RESOURCE_EXHAUSTED, with figures, once the channel's memory was exhausted while building, or could not be reserved:
+  // what followed was built in private memory, and the message cannot be sent.
   absl::Status status() const { return message_->status(); }
 
   // May then be sent many times, on every channel of the same memory; a heap message on every channel.
@@ -72,6 +108,7 @@ class Message {
   }
 
  private:
+  friend class FrozenMessage<Root>;
   friend class Incoming<Root>;
   friend class StructuredChannel<Root>;
 
@@ -96,6 +133,19 @@ class FrozenMessage {
 
   size_t bytes() const { return message_->bytes(); }
 
+  // A message to be changed, in the same memory as this one: always a copy, so that no reader is disturbed. Descriptors
+  // stay behind. See `Message::status`: the memory may not suffice for a second one.
+  Message<Root> Thaw() const {
+    Message<Root> thawed(message_->NewAlike());
+    thawed.CopyFrom(body_);
+    return thawed;
+  }
+
+  // As of Message.
+  std::string DebugString(size_t max_bytes = 4096) const {
+    return internal::DebugText(body_, capnp::Schema::from<Root>(), max_bytes, bytes());
+  }
+
  private:
   friend class Incoming<Root>;
   friend class Message<Root>;
@@ -118,6 +168,11 @@ class Incoming {
   // Of a peer's message whose inside is malformed, Cap'n Proto's readers throw kj::Exception.
   typename Root::Reader body() const& { return message_->root().template as<Root>(); }
   typename Root::Reader body() const&& = delete;
+
+  // As of Message; what is malformed is named in its place. Does not count as reading.
+  std::string DebugString(size_t max_bytes = 4096) const {
+    return message_->DebugText(capnp::Schema::from<Root>(), max_bytes);
+  }
 
   // To be moved out; the rest is closed with the message.
   std::vector<Fd>& descriptors() { return message_->descriptors(); }

@@ -1,7 +1,10 @@
 #include "ipc_transport/structured/message.h"
 
+#include <capnp/message.h>
+#include <capnp/orphan.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <type_traits>
 #include <utility>
 
@@ -9,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc {
@@ -59,6 +63,78 @@ TEST(MessageTest, AttachesSixteenDescriptors) {
   Message<Parcel> message;
   for (int i = 0; i < 16; ++i) EXPECT_OK(message.AttachDescriptor(Fd(dup(0))));
   EXPECT_THAT(message.AttachDescriptor(Fd(dup(0))), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("16")));
+}
+
+TEST(MessageTest, IsMadeOfAnotherOne) {
+  Message<Parcel> first;
+  Fill(first.body(), 7, 3, 100'000);
+  Message<Parcel> second = Message<Parcel>::CopyOf(first.body().asReader());
+  first.body().setNumber(8);
+  EXPECT_TRUE(IsFilled(second.body().asReader(), 7, 3, 100'000));
+  second.CopyFrom(first.body().asReader());
+  EXPECT_EQ(second.body().getNumber(), 8u);
+  // Of a builder that is no message of ours.
+  capnp::MallocMessageBuilder builder;
+  Fill(builder.initRoot<Parcel>(), 9, 1, 10);
+  EXPECT_TRUE(IsFilled(Message<Parcel>::CopyOf(builder.getRoot<Parcel>().asReader()).body(), 9, 1, 10));
+}
+
+TEST(MessageTest, PartsMayBeBuiltFirst) {
+  Message<Parcel> message;
+  capnp::Orphan<Parcel> inner = message.orphanage().newOrphan<Parcel>();
+  Fill(inner.get(), 7, 2, 2000);
+  capnp::Orphan<capnp::Text> unused = message.orphanage().newOrphan<capnp::Text>(10);
+  message.body().adoptInner(std::move(inner));
+  unused = {};
+  ASSERT_OK_AND_ASSIGN(const FrozenMessage<Parcel> frozen, std::move(message).Freeze());
+  EXPECT_TRUE(IsFilled(frozen.body().getInner(), 7, 2, 2000));
+}
+
+TEST(MessageTest, ReservesMemory) {
+  Message<Parcel> message({.reserve_bytes = 100'000});
+  EXPECT_OK(message.status());
+  EXPECT_EQ(message.bytes(), 0u);
+  Fill(message.body(), 7, 9, 10'000);
+  EXPECT_OK(message.status());
+  EXPECT_THAT(Message<Parcel>({.reserve_bytes = size_t{1} << 40}).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(MessageTest, IsShownAsText) {
+  Message<Parcel> message;
+  EXPECT_EQ(message.DebugString(), "(number = 0, none = void)");
+  message.body().setNumber(7);
+  message.body().setText("text");
+  EXPECT_EQ(message.DebugString(), "(number = 7, text = \"text\")");
+  message.body().initParts(1'000'000);
+  EXPECT_LT(message.DebugString().size(), 5000u);
+  EXPECT_THAT(message.DebugString(), HasSubstr("... (cut here; the message has 80000"));
+  EXPECT_THAT(message.DebugString(10), HasSubstr("(number = ... (cut here"));
+}
+
+TEST(FrozenMessageTest, ThawsWhileOthersRead) {
+  Message<Parcel> message;
+  Fill(message.body(), 7, 3, 100'000);
+  ASSERT_OK(message.AttachDescriptor(Fd(dup(0))));
+  ASSERT_OK_AND_ASSIGN(FrozenMessage<Parcel> frozen, std::move(message).Freeze());
+  const Parcel::Reader reader = frozen.body();
+  Message<Parcel> thawed = frozen.Thaw();
+  thawed.body().setNumber(8);
+  thawed.body().initParts(1);
+  EXPECT_TRUE(IsFilled(reader, 7, 3, 100'000));
+  ASSERT_OK_AND_ASSIGN(const FrozenMessage<Parcel> again, std::move(thawed).Freeze());
+  EXPECT_EQ(again.body().getNumber(), 8u);
+  EXPECT_EQ(again.body().getParts().size(), 1u);
+  Message<Parcel> last = std::move(frozen).Thaw();
+  EXPECT_TRUE(IsFilled(last.body().asReader(), 7, 3, 100'000));
+}
+
+TEST(FrozenMessageTest, IsShownAsText) {
+  Message<Parcel> message;
+  message.body().setNumber(7);
+  ASSERT_OK_AND_ASSIGN(const FrozenMessage<Parcel> frozen, std::move(message).Freeze());
+  EXPECT_EQ(frozen.DebugString(), "(number = 7, none = void)");
+  EXPECT_EQ(frozen.DebugString(4), "(num... (cut here; the message has 40 bytes)");
 }
 
 TEST(FrozenMessageTest, ReadsWhatWasBuilt) {

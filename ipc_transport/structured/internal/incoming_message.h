@@ -5,19 +5,23 @@
 
 #include <capnp/any.h>
 #include <capnp/message.h>
+#include <capnp/schema.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_transport/structured/internal/heap_bytes.h"
+#include "ipc_transport/structured/internal/private_segments.h"
 #include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/recycler.h"
+#include "ipc_transport/structured/reader_limits.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_util/fd.h"
 
@@ -27,19 +31,28 @@ namespace internal {
 
 class ChannelCore;
 
+struct IncomingOptions {
+  ReaderLimits limits = ReaderLimits();
+  // The peer may write into borrowed segments while they are read: they are copied first.
+  bool copy_borrowed = false;
+  uint64_t max_copied_bytes = uint64_t{4} << 30;
+};
+
 // One thread at a time.
 class IncomingMessage {
  public:
   using Ptr = std::unique_ptr<IncomingMessage, Recycler<IncomingMessage>>;
 
   // A copy of `record`, with `borrowed` behind its inline segment if it is stored.
-  // DATA_LOSS: it has no readable root, or the borrowed segments are not whole words. RESOURCE_EXHAUSTED: no memory.
+  // DATA_LOSS: it has no root that is readable within the limits, or the borrowed segments are not whole words.
+  // RESOURCE_EXHAUSTED: no memory, or more to copy than the options allow.
   static absl::StatusOr<Ptr> Copy(const MessageRecord& record, std::unique_ptr<BorrowedSegments> borrowed,
-                                  std::vector<Fd> descriptors);
+                                  std::vector<Fd> descriptors, const IncomingOptions& options = {});
 
   // The same without a copy: `record` was parsed from `bytes`.
   static absl::StatusOr<Ptr> Adopt(HeapBytes bytes, const MessageRecord& record,
-                                   std::unique_ptr<BorrowedSegments> borrowed, std::vector<Fd> descriptors);
+                                   std::unique_ptr<BorrowedSegments> borrowed, std::vector<Fd> descriptors,
+                                   const IncomingOptions& options = {});
 
   IncomingMessage() = default;
   IncomingMessage(const IncomingMessage&) = delete;
@@ -60,7 +73,9 @@ class IncomingMessage {
   size_t own_bytes() const { return own_bytes_; }
   size_t stored_bytes() const { return stored_bytes_; }
   // Of this process's own memory.
-  size_t private_bytes() const { return sizeof(*this) + memory_.size(); }
+  size_t private_bytes() const { return sizeof(*this) + memory_.size() + copied_.bytes(); }
+  // As `DebugText`; does not count as reading.
+  std::string DebugText(capnp::StructSchema schema, size_t max_bytes) const;
 
   // Where a reply goes; set when a request is handed to the user, null once it is answered.
   std::shared_ptr<ChannelCore>& reply_channel() { return reply_channel_; }
@@ -69,8 +84,9 @@ class IncomingMessage {
   static constexpr size_t kSmallBytes = 1536;
 
   absl::Status Open(const MessageRecord& record, std::unique_ptr<BorrowedSegments> borrowed,
-                    std::vector<Fd> descriptors);
+                    std::vector<Fd> descriptors, const IncomingOptions& options);
   absl::Status CollectSegments(const MessageRecord& record);
+  absl::Status AddSegments(absl::Span<const absl::Span<const std::byte>> segments);
 
   uint64_t id_ = 0;
   uint64_t in_reply_to_ = 0;
@@ -84,6 +100,7 @@ class IncomingMessage {
   // What `segments_` point into.
   HeapBytes memory_;
   std::unique_ptr<BorrowedSegments> borrowed_;
+  PrivateSegments copied_;
 
   absl::InlinedVector<kj::ArrayPtr<const capnp::word>, 8> segments_;
   std::optional<capnp::SegmentArrayMessageReader> reader_;

@@ -15,7 +15,7 @@
 #include "ipc_transport/structured/internal/heap_bytes.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
 #include "ipc_transport/structured/internal/record.h"
-#include "ipc_transport/structured/store.h"
+#include "ipc_transport/structured/testing/borrowed.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_transport/structured/testing/records.h"
@@ -28,6 +28,7 @@ namespace internal {
 namespace {
 
 using sluice_test::Parcel;
+using testing::Borrowed;
 using testing::Bytes;
 using testing::Fill;
 using ::testing::HasSubstr;
@@ -71,19 +72,6 @@ absl::Status Open(const std::vector<uint64_t>& words) {
   const Bytes record = Join(header, words);
   return IncomingMessage::Copy(Parse(record), nullptr, {}).status();
 }
-
-// Segments as a store hands them out; counts how many are out.
-class Segments final : public BorrowedSegments {
- public:
-  explicit Segments(std::vector<absl::Span<const std::byte>> segments) : segments_(std::move(segments)) { ++alive; }
-  ~Segments() override { --alive; }
-  absl::Span<const absl::Span<const std::byte>> segments() const override { return segments_; }
-
-  static inline int alive = 0;
-
- private:
-  const std::vector<absl::Span<const std::byte>> segments_;
-};
 
 TEST(IncomingMessageTest, ACopyOutlivesItsRecord) {
   // Within the message's own bytes, just beyond them, and of several segments.
@@ -178,6 +166,56 @@ TEST(IncomingMessageTest, MalformedInsidesThrowWhenTheyAreRead) {
   EXPECT_GE(thrown, 2);  // The list and its one element.
 }
 
+// M6: within its limits a message can be read, and beyond them its readers throw.
+TEST(IncomingMessageTest, ReadersKeepToTheLimits) {
+  const Bytes record = RecordOf(7, 3, 1000);
+  const auto read = [&](const ReaderLimits& limits) {
+    absl::StatusOr<IncomingMessage::Ptr> message =
+        IncomingMessage::Copy(Parse(record), nullptr, {}, {.limits = limits});
+    if (!message.ok()) return message.status();
+    try {
+      EXPECT_TRUE(IsFilled(Root(**message), 7, 3, 1000));
+      return absl::OkStatus();
+    } catch (const kj::Exception& error) {
+      return absl::OutOfRangeError(error.getDescription().cStr());
+    }
+  };
+  EXPECT_THAT(read({}), IsOk());
+  EXPECT_THAT(read({.traversal_bytes = 3200}), IsOk());
+  EXPECT_THAT(read({.traversal_bytes = 3000}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("traversal limit")));
+  EXPECT_THAT(read({.traversal_bytes = 0}), StatusIs(kDataLoss));
+  EXPECT_THAT(read({.nesting = 3}), IsOk());
+  EXPECT_THAT(read({.nesting = 1}), StatusIs(absl::StatusCode::kOutOfRange, HasSubstr("deeply")));
+}
+
+TEST(IncomingMessageTest, IsShownAsTextAndCanStillBeRead) {
+  const Bytes record = RecordOf(7, 2, 1000);
+  ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr message,
+                       IncomingMessage::Copy(Parse(record), nullptr, {}, {.limits = {.traversal_bytes = 2200}}));
+  for (int i = 0; i < 3; ++i) {
+    const std::string text = message->DebugText(capnp::Schema::from<Parcel>(), 4096);
+    EXPECT_THAT(text, HasSubstr("(number = 7, parts = [\""));
+    EXPECT_THAT(text, HasSubstr("(744 more bytes)"));
+  }
+  EXPECT_THAT(message->DebugText(capnp::Schema::from<Parcel>(), 11),
+              HasSubstr("(number = 7... (cut here; the message"));
+  EXPECT_TRUE(IsFilled(Root(*message), 7, 2, 1000));
+}
+
+// M4: of every word that is spoiled, the text says so, or shows what stands there.
+TEST(IncomingMessageTest, IsShownAsTextWhateverIsMalformed) {
+  const Bytes record = RecordOf(7, 1, 100);
+  int malformed = 0;
+  for (size_t word = sizeof(MessageHeader) / 8 + 1; word < record.size() / 8; ++word) {
+    Bytes bad = record;
+    std::memset(bad.data() + word * 8, 0x7d, 8);
+    ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr message, IncomingMessage::Copy(Parse(bad), nullptr, {}));
+    const std::string text = message->DebugText(capnp::Schema::from<Parcel>(), 4096);
+    if (text.find("<malformed: ") != std::string::npos) ++malformed;
+  }
+  EXPECT_GE(malformed, 2);  // The list and its one element.
+}
+
 TEST(IncomingMessageTest, BorrowedSegmentsAreReadInPlaceAndGivenBack) {
   const Bytes record = RecordOf(7, 5, 20'000);
   const MessageRecord attached = Parse(record);
@@ -193,12 +231,12 @@ TEST(IncomingMessageTest, BorrowedSegmentsAreReadInPlaceAndGivenBack) {
   stored.attached_words = {};
   {
     ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr message,
-                         IncomingMessage::Copy(stored, std::make_unique<Segments>(segments), {}));
+                         IncomingMessage::Copy(stored, std::make_unique<Borrowed>(segments), {}));
     EXPECT_TRUE(IsFilled(Root(*message), 7, 5, 20'000));
     EXPECT_EQ(message->private_bytes(), sizeof(IncomingMessage));
-    EXPECT_EQ(Segments::alive, 1);
+    EXPECT_EQ(Borrowed::alive, 1);
   }
-  EXPECT_EQ(Segments::alive, 0);
+  EXPECT_EQ(Borrowed::alive, 0);
 }
 
 // H3
@@ -209,7 +247,7 @@ TEST(IncomingMessageTest, BorrowedSegmentsAreWholeAlignedWords) {
   MessageRecord stored = Parse(record);
   stored.is_stored = true;
   const auto open = [&](absl::Span<const std::byte> segment) {
-    return IncomingMessage::Copy(stored, std::make_unique<Segments>(std::vector{segment}), {}).status();
+    return IncomingMessage::Copy(stored, std::make_unique<Borrowed>(std::vector{segment}), {}).status();
   };
   EXPECT_THAT(open(all), IsOk());
   EXPECT_THAT(open(all.first(8)), IsOk());
@@ -217,7 +255,7 @@ TEST(IncomingMessageTest, BorrowedSegmentsAreWholeAlignedWords) {
   for (const size_t offset : {1, 4, 7}) EXPECT_THAT(open(all.subspan(offset, 8)), StatusIs(kDataLoss)) << offset;
   // Never dereferenced: only its size is looked at.
   EXPECT_THAT(open(absl::MakeConstSpan(memory, kMaxSegmentWords * 8 + 8)), StatusIs(kDataLoss));
-  EXPECT_EQ(Segments::alive, 0);
+  EXPECT_EQ(Borrowed::alive, 0);
 }
 
 }  // namespace

@@ -30,10 +30,11 @@ kj::ArrayPtr<capnp::word> AsWords(absl::Span<std::byte> bytes) {
 
 }  // namespace
 
-OutgoingMessage::Ptr OutgoingMessage::New(std::shared_ptr<MessageStore> store) {
+OutgoingMessage::Ptr OutgoingMessage::New(std::shared_ptr<MessageStore> store, size_t reserve_bytes) {
   Ptr message(Recycler<OutgoingMessage>::Take());
   message->store_ = std::move(store);
   message->builder_.emplace(*message);
+  if (reserve_bytes > sizeof(first_segment_)) message->Reserve(reserve_bytes);
   return message;
 }
 
@@ -55,15 +56,41 @@ void OutgoingMessage::Reset() {
   attached_.clear();
 }
 
-void OutgoingMessage::FreeSegments() {
-  for (const Segment& segment : segments_) {
-    if (segment.is_stored) {
-      store_->Free(segment.space);
-    } else {
-      std::free(segment.space.data());
-    }
+void OutgoingMessage::Free(const Segment& segment) {
+  if (segment.is_stored) {
+    store_->Free(segment.space);
+  } else {
+    std::free(segment.space.data());
   }
+}
+
+void OutgoingMessage::FreeSegments() {
+  for (const Segment& segment : segments_) Free(segment);
   segments_.clear();
+  if (reserved_.has_value()) Free(*reserved_);
+  reserved_.reset();
+}
+
+absl::Span<std::byte> OutgoingMessage::AllocatePrivate(size_t bytes) {
+  auto* const memory = static_cast<std::byte*>(std::calloc(bytes, 1));
+  return absl::MakeSpan(memory, memory == nullptr ? 0 : bytes);
+}
+
+void OutgoingMessage::Reserve(size_t bytes) {
+  if (bytes > kMaxReserveBytes) {
+    status_ = absl::ResourceExhaustedError(
+        absl::StrCat(bytes, " bytes were to be reserved for a message; at most ", kMaxReserveBytes, " can be"));
+    return;
+  }
+  const size_t whole_words = (bytes + kWordBytes - 1) / kWordBytes * kWordBytes;
+  const bool is_stored = store_ != nullptr;
+  const absl::Span<std::byte> space =
+      is_stored ? AllocateStored(whole_words, whole_words) : AllocatePrivate(whole_words);
+  if (!space.empty()) {
+    reserved_ = {.space = space, .is_stored = is_stored};
+  } else if (status_.ok()) {
+    status_ = absl::ResourceExhaustedError(absl::StrCat("this process has no ", bytes, " bytes for a message"));
+  }
 }
 
 absl::Span<std::byte> OutgoingMessage::AllocateStored(size_t wanted_bytes, size_t minimum_bytes) {
@@ -83,6 +110,12 @@ kj::ArrayPtr<capnp::word> OutgoingMessage::AllocateSegment(size_t minimum_words)
     return AsWords(absl::MakeSpan(first_segment_));
   }
   const size_t minimum_bytes = minimum_words * kWordBytes;
+  if (reserved_.has_value() && reserved_->space.size() >= minimum_bytes && segments_.size() < kMaxSegments) {
+    segments_.push_back(*std::exchange(reserved_, std::nullopt));
+    const absl::Span<std::byte> space = segments_.back().space;
+    segment_bytes_ += space.size();
+    return AsWords(space.first(std::min(space.size(), kMaxReserveBytes)));  // The store may have given more.
+  }
   const size_t wanted_bytes = std::max(minimum_bytes, std::clamp(segment_bytes_, kMinSegmentBytes, kMaxSegmentBytes));
   if (segments_.size() == kMaxSegments && status_.ok()) {
     status_ = absl::ResourceExhaustedError(
@@ -92,10 +125,9 @@ kj::ArrayPtr<capnp::word> OutgoingMessage::AllocateSegment(size_t minimum_words)
   if (store_ != nullptr && status_.ok()) space = AllocateStored(wanted_bytes, minimum_bytes);
   const bool is_stored = !space.empty();
   if (!is_stored) {
-    auto* const memory = static_cast<std::byte*>(std::calloc(wanted_bytes, 1));
+    space = AllocatePrivate(wanted_bytes);
     // The one thing that building may throw, as any `new` does.
-    if (memory == nullptr) throw std::bad_alloc();
-    space = absl::MakeSpan(memory, wanted_bytes);
+    if (space.empty()) throw std::bad_alloc();
   }
   segments_.push_back({space, is_stored});
   segment_bytes_ += space.size();
@@ -137,6 +169,8 @@ absl::Status OutgoingMessage::Seal() {
     SLUICE_RETURN_IF_ERROR(Publish(attached_));
     attached_.clear();
   }
+  if (reserved_.has_value()) Free(*reserved_);
+  reserved_.reset();
   is_sealed_ = true;
   return absl::OkStatus();
 }

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/recycler.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_util/fd.h"
@@ -36,9 +37,15 @@ class OutgoingMessage {
   // Further segments: each as large as all before it, within these bounds, and never smaller than what is asked for.
   static constexpr size_t kMinSegmentBytes = size_t{64} << 10;
   static constexpr size_t kMaxSegmentBytes = size_t{512} << 20;
+  // What one segment can hold.
+  static constexpr size_t kMaxReserveBytes = kMaxSegmentWords * 8;
 
-  // `store` may be null.
-  static Ptr New(std::shared_ptr<MessageStore> store);
+  // `store` may be null. With `reserve_bytes`, what does not fit into the first segment is allocated now, as one
+  // segment of that size; `status` tells if it is not to be had. At most kMaxReserveBytes.
+  static Ptr New(std::shared_ptr<MessageStore> store, size_t reserve_bytes = 0);
+
+  // In the same memory, empty.
+  Ptr NewAlike() const { return New(store_); }
 
   OutgoingMessage() = default;
   OutgoingMessage(const OutgoingMessage&) = delete;
@@ -95,6 +102,10 @@ class OutgoingMessage {
   kj::ArrayPtr<capnp::word> AllocateSegment(size_t minimum_words);
   // An empty span: not to be had from the store.
   absl::Span<std::byte> AllocateStored(size_t wanted_bytes, size_t minimum_bytes);
+  // Null: no memory.
+  static absl::Span<std::byte> AllocatePrivate(size_t bytes);
+  void Reserve(size_t bytes);
+  void Free(const Segment& segment);
   void FreeSegments();
   size_t BytesInUse() const;
   absl::Status Publish(absl::Span<const absl::Span<const std::byte>> used);
@@ -102,6 +113,7 @@ class OutgoingMessage {
   std::shared_ptr<MessageStore> store_;
   absl::InlinedVector<Segment, 4> segments_;  // Behind the first; empty once they are published.
   size_t segment_bytes_ = 0;                  // Of those.
+  std::optional<Segment> reserved_;           // To be the next of those.
   bool has_first_segment_ = false;
   bool is_sealed_ = false;
   size_t sealed_bytes_ = 0;

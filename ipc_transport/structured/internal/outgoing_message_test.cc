@@ -170,6 +170,80 @@ TEST(OutgoingMessageTest, TakesLessWhereThereIsNoMore) {
   EXPECT_EQ(message->addresses().size(), 20u);
 }
 
+TEST(OutgoingMessageTest, ReservesOneSegmentAtOnce) {
+  const auto [store, peer] = FakeStore::CreatePair();
+  for (const std::shared_ptr<MessageStore>& memory :
+       {std::shared_ptr<MessageStore>(), std::shared_ptr<MessageStore>(store)}) {
+    const OutgoingMessage::Ptr message = OutgoingMessage::New(memory, 350'000);
+    EXPECT_EQ(store->segments(), memory != nullptr ? 1u : 0u);
+    EXPECT_OK(message->status());
+    EXPECT_EQ(message->bytes(), 0u);
+    Fill(Root(*message), 5, 30, 10'000);
+    ASSERT_OK(message->Seal());
+    if (memory == nullptr) {
+      EXPECT_EQ(message->attached().size(), 1u);
+      ExpectReadable(*message, 5, 30, 10'000);
+    } else {
+      EXPECT_EQ(message->addresses().size(), 1u);
+    }
+  }
+  EXPECT_EQ(store->segments(), 0u);
+}
+
+TEST(OutgoingMessageTest, WhatWasReservedForNothingIsGivenBack) {
+  const auto [store, peer] = FakeStore::CreatePair();
+  {
+    const OutgoingMessage::Ptr message = OutgoingMessage::New(store, 100'000);
+    Fill(Root(*message), 5, 1, 100);
+    ASSERT_OK(message->Seal());
+    EXPECT_EQ(store->segments(), 0u);
+    EXPECT_EQ(message->store_of_segments(), nullptr);
+    // Never sealed.
+    const OutgoingMessage::Ptr other = OutgoingMessage::New(store, 100'000);
+    EXPECT_EQ(store->segments(), 1u);
+  }
+  EXPECT_EQ(store->segments(), 0u);
+  // It has that by itself.
+  const OutgoingMessage::Ptr small = OutgoingMessage::New(store, OutgoingMessage::kInlineWords * 8);
+  EXPECT_EQ(store->segments(), 0u);
+}
+
+// A part that is larger than what was reserved has a segment of its own; smaller ones go on where there is room.
+TEST(OutgoingMessageTest, WhatIsReservedWaitsForWhatFits) {
+  const auto [store, peer] = FakeStore::CreatePair();
+  const OutgoingMessage::Ptr message = OutgoingMessage::New(store, 2'000);
+  Fill(Root(*message), 5, 1, 50'000);
+  EXPECT_EQ(store->segments(), 2u);
+  ASSERT_OK(message->Seal());
+  EXPECT_EQ(message->addresses().size(), 1u);
+}
+
+TEST(OutgoingMessageTest, TellsAtOnceWhatCannotBeReserved) {
+  const auto [store, peer] = FakeStore::CreatePair({.bytes = 200'000});
+  {
+    const OutgoingMessage::Ptr message = OutgoingMessage::New(store, 200'001);
+    EXPECT_THAT(message->status(), StatusIs(kResourceExhausted, HasSubstr("200008 bytes more")));
+    Fill(Root(*message), 5, 30, 10'000);
+    EXPECT_TRUE(IsFilled(Root(*message).asReader(), 5, 30, 10'000));
+    EXPECT_THAT(message->Seal(), StatusIs(kResourceExhausted));
+  }
+  EXPECT_THAT(OutgoingMessage::New(store, OutgoingMessage::kMaxReserveBytes + 1)->status(),
+              StatusIs(kResourceExhausted, HasSubstr("at most 4294967288")));
+  EXPECT_EQ(store->segments(), 0u);
+  EXPECT_OK(OutgoingMessage::New(store, 200'000)->status());
+}
+
+TEST(OutgoingMessageTest, AnotherOneAlikeIsInTheSameMemory) {
+  const auto [store, peer] = FakeStore::CreatePair();
+  const OutgoingMessage::Ptr message = OutgoingMessage::New(store);
+  Fill(Root(*message), 5, 30, 10'000);
+  ASSERT_OK(message->Seal());
+  const OutgoingMessage::Ptr other = message->NewAlike();
+  other->builder().setRoot(Root(*message).asReader());
+  ASSERT_OK(other->Seal());
+  EXPECT_EQ(other->store_of_segments(), store.get());
+}
+
 TEST(OutgoingMessageTest, TheTableOfSegmentsHasAnEnd) {
   const auto [store, peer] = FakeStore::CreatePair({.segment_bytes = OutgoingMessage::kMinSegmentBytes});
   {

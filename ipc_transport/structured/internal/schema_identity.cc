@@ -4,12 +4,14 @@
 #include <capnp/schema.capnp.h>
 
 #include <cstddef>
+#include <unordered_map>
 
-#include "absl/container/flat_hash_set.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -18,13 +20,34 @@ namespace {
 
 namespace schema = ::capnp::schema;
 
-// FNV-1a over the layouts, depth first, each type once.
+struct HashOfSchema {
+  size_t operator()(const capnp::Schema& type) const { return type.hashCode(); }
+};
+
+// FNV-1a over the layouts, depth first, each type once. A generic type is one for each of its arguments.
 class LayoutHasher {
  public:
   void Add(capnp::StructSchema type) {
     const schema::Node::Reader node = type.getProto();
     Mix(node.getId());
-    if (!seen_.insert(node.getId()).second) return;
+    const auto [seen, is_new] = seen_.try_emplace(type, seen_.size());
+    if (node.getIsGeneric()) Mix(seen->second);  // Which one of that id.
+    if (!is_new) return;
+    int& depth = depths_[node.getId()];
+    if (depth == kMaxGenericDepth) return;
+    ++depth;
+    AddLayout(type);
+    --depths_[node.getId()];
+  }
+
+  uint64_t value() const { return hash_; }
+
+ private:
+  // `Nest(X)` with a field of type `Nest(Nest(X))` has no end.
+  static constexpr int kMaxGenericDepth = 12;
+
+  void AddLayout(capnp::StructSchema type) {
+    const schema::Node::Reader node = type.getProto();
     const schema::Node::Struct::Reader layout = node.getStruct();
     Mix(layout.getDataWordCount());
     Mix(layout.getPointerCount());
@@ -35,9 +58,6 @@ class LayoutHasher {
     for (const auto field : fields) Add(field);
   }
 
-  uint64_t value() const { return hash_; }
-
- private:
   void Add(capnp::StructSchema::Field field) {
     const schema::Field::Reader proto = field.getProto();
     Mix(static_cast<uint64_t>(proto.which()));
@@ -74,7 +94,8 @@ class LayoutHasher {
   void MixByte(uint8_t byte) { hash_ = (hash_ ^ byte) * 0x100000001b3; }
 
   uint64_t hash_ = 0xcbf29ce484222325;
-  absl::flat_hash_set<uint64_t> seen_;
+  std::unordered_map<capnp::Schema, size_t, HashOfSchema> seen_;  // With their numbers.
+  absl::flat_hash_map<uint64_t, int> depths_;                     // How often an id is being looked into now.
 };
 
 std::string Describe(absl::string_view name, uint64_t type_id) {
@@ -90,10 +111,10 @@ SchemaIdentity IdentityOf(capnp::StructSchema schema) {
   absl::string_view name(node.getDisplayName().cStr(), node.getDisplayName().size());
   // The end of a long path tells more than its beginning.
   if (name.size() > kMaxNameBytes) name.remove_prefix(name.size() - kMaxNameBytes);
-  return {.type_id = node.getId(), .layout_hash = hasher.value(), .name = std::string(name)};
+  return {.type_id = node.getId(), .layout_hash = hasher.value(), .name = std::string(name), .schema = schema};
 }
 
-absl::Status CheckPeer(const SchemaIdentity& own, const SchemaRecord& peer) {
+absl::Status CheckPeerType(const SchemaIdentity& own, const SchemaRecord& peer) {
   if (peer.min_version > kRecordVersion || peer.max_version < kRecordVersion) {
     return absl::FailedPreconditionError(absl::StrCat("this side speaks version ", kRecordVersion,
                                                       " of structured channels, the peer ", peer.min_version, " to ",
@@ -104,13 +125,20 @@ absl::Status CheckPeer(const SchemaIdentity& own, const SchemaRecord& peer) {
         absl::StrCat("this side of the channel speaks ", Describe(own.name, own.type_id), ", the peer ",
                      Describe(peer.name, peer.type_id), "; upgrade both ends with one type"));
   }
-  if (peer.layout_hash != own.layout_hash) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this side of the channel speaks ", Describe(own.name, own.type_id), " of layout ",
-        absl::Hex(own.layout_hash, absl::kZeroPad16), ", the peer ", Describe(peer.name, peer.type_id), " of layout ",
-        absl::Hex(peer.layout_hash, absl::kZeroPad16), "; build both sides from one version of the schema"));
-  }
   return absl::OkStatus();
+}
+
+std::string DescribeDifference(const SchemaIdentity& own, const SchemaRecord& peer) {
+  return absl::StrCat("this side of the channel speaks ", Describe(own.name, own.type_id), " of layout ",
+                      absl::Hex(own.layout_hash, absl::kZeroPad16), ", the peer ", Describe(peer.name, peer.type_id),
+                      " of layout ", absl::Hex(peer.layout_hash, absl::kZeroPad16));
+}
+
+absl::Status CheckPeer(const SchemaIdentity& own, const SchemaRecord& peer) {
+  SLUICE_RETURN_IF_ERROR(CheckPeerType(own, peer));
+  if (peer.layout_hash == own.layout_hash) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat(DescribeDifference(own, peer), "; build both sides from one version of the schema"));
 }
 
 }  // namespace internal

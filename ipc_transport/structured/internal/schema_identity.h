@@ -21,6 +21,8 @@ struct SchemaIdentity {
   // the path of the schema's file. The same in every process.
   uint64_t layout_hash = 0;
   std::string name;  // At most kMaxNameBytes.
+  // What it was made from: for `EncodeSchema`. Valid as long as its loader; that of a generated type always is.
+  capnp::StructSchema schema = capnp::StructSchema();
 };
 
 SchemaIdentity IdentityOf(capnp::StructSchema schema);
@@ -32,8 +34,15 @@ const SchemaIdentity& IdentityOf() {
   return identity;
 }
 
-// Whether both sides speak one type, and a common version of the records. FAILED_PRECONDITION, with both sides' values.
+// Whether both sides speak one type, whatever its layout, and a common version of the records. FAILED_PRECONDITION,
+// with both sides' values.
+absl::Status CheckPeerType(const SchemaIdentity& own, const SchemaRecord& peer);
+
+// The same, and one layout.
 absl::Status CheckPeer(const SchemaIdentity& own, const SchemaRecord& peer);
+
+// "this side of the channel speaks T of layout 1, the peer T of layout 2".
+std::string DescribeDifference(const SchemaIdentity& own, const SchemaRecord& peer);
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -112,11 +112,49 @@ TEST(SchemaIdentityTest, TypesMayLeadToThemselves) {
   EXPECT_NE(ParseFields("o @0 :O; struct O { t @0 :T; }").layout_hash, 0u);
 }
 
+// A generic type is another one for each of its arguments, wherever it is used.
+TEST(SchemaIdentityTest, LooksIntoEveryUseOfAGenericType) {
+  const auto with_box = [](const std::string& fields, const std::string& box = "v @0 :X;") {
+    return ParseFields(absl::StrCat(fields, "struct Box @0x9e1197a2c1ed5d0e (X) {", box, "}")).layout_hash;
+  };
+  const uint64_t hash = with_box("a @0 :Box(Text); b @1 :Box(Data); c @2 :Box(Text);");
+  EXPECT_EQ(with_box("a @0 :Box(Text); b @1 :Box(Data); c @2 :Box(Text);"), hash);
+  EXPECT_NE(with_box("a @0 :Box(Data); b @1 :Box(Data); c @2 :Box(Text);"), hash);
+  EXPECT_NE(with_box("a @0 :Box(Text); b @1 :Box(Text); c @2 :Box(Text);"), hash);
+  EXPECT_NE(with_box("a @0 :Box(Text); b @1 :Box(Data); c @2 :Box(Data);"), hash);  // Both were seen before.
+  EXPECT_NE(with_box("a @0 :Box(Text); b @1 :Box(Data); c @2 :Box(Text);", "v @0 :Text;"), hash);
+  EXPECT_NE(with_box("a @0 :List(Box(Text)); b @1 :Box(Data); c @2 :Box(Text);"), hash);
+  EXPECT_NE(with_box("a @0 :Box(Box(Text)); b @1 :Box(Box(Data));"),
+            with_box("a @0 :Box(Box(Text)); b @1 :Box(Box(Text));"));
+  EXPECT_NE(with_box("a @0 :Box(Text); b @1 :Box(Data);", "g :group { v @0 :X; n @1 :UInt8; }"),
+            with_box("a @0 :Box(Text); b @1 :Box(Text);", "g :group { v @0 :X; n @1 :UInt8; }"));
+}
+
+// Such a type has no end.
+TEST(SchemaIdentityTest, GenericTypesMayLeadToEverMoreOfThemselves) {
+  const auto nest = [](const std::string& argument) {
+    return ParseFields(absl::StrCat("a @0 :Nest(", argument,
+                                    "); struct Nest @0x9e1197a2c1ed5d0e (X) { v @0 :X; next @1 :Nest(Nest(X)); }"))
+        .layout_hash;
+  };
+  EXPECT_EQ(nest("Text"), nest("Text"));
+  EXPECT_NE(nest("Text"), nest("Data"));
+}
+
 TEST(SchemaIdentityTest, OfALongNameTheEndIsKept) {
   const std::string file = absl::StrCat(std::string(230, 'd'), ".capnp");
   const SchemaIdentity identity = Parse("struct T @0xdd7b92bd8fc037a2 {}", file);
   EXPECT_EQ(identity.name.size(), kMaxNameBytes);
   EXPECT_THAT(identity.name, ::testing::EndsWith("d.capnp:T"));
+}
+
+TEST(CheckPeerTest, LayoutsAreAnotherQuestionThanTypes) {
+  const SchemaIdentity own = {.type_id = 0xabc, .layout_hash = 0x12, .name = "a.capnp:A"};
+  const SchemaIdentity newer = {.type_id = 0xabc, .layout_hash = 0x34, .name = "a.capnp:A"};
+  EXPECT_THAT(CheckPeerType(own, AsPeer(newer)), IsOk());
+  EXPECT_THAT(CheckPeer(own, AsPeer(newer)),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       AllOf(HasSubstr("layout 0000000000000012"), HasSubstr("layout 0000000000000034"))));
 }
 
 TEST(CheckPeerTest, NamesBothTypes) {
