@@ -94,8 +94,10 @@ class StructuredChannel {
         std::move(channel), std::move(store), internal::IdentityOf<Root>(), options, internal::TypeOfIncoming<Root>));
   }
 
-  // Built in the channel's memory.
-  Message<Root> NewMessage() { return Message<Root>(internal::OutgoingMessage::New(core_->store())); }
+  // Built in the channel's memory. With `options.reserve_bytes` its `status` tells at once whether there is so much.
+  Message<Root> NewMessage(const MessageOptions& options = {}) {
+    return Message<Root>(internal::OutgoingMessage::New(core_->store(), options.reserve_bytes));
+  }
 
   // Sending.
 

@@ -1,6 +1,7 @@
 #include "ipc_transport/structured/channel_conformance.h"
 
 #include <fcntl.h>
+#include <kj/exception.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "ipc_transport/pipe.h"
+#include "ipc_transport/structured/channel_options.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -71,6 +73,34 @@ TEST_P(ChannelConformance, CarriesEverySize) {
     ExpectParcel(b, bytes, parts, bytes);
   }
   sender.join();
+}
+
+// S15, H2: nothing of an untrusted peer is read where the peer could change it, so its loans are back at once.
+TEST_P(ChannelConformance, WhatAnUntrustedPeerLendsIsCopied) {
+  ParcelChannel a = Mine();
+  auto b = ParcelChannel::Upgrade(std::move(theirs_.channels[0]), theirs_.store, {.trust = Trust::kUntrusted});
+  for (const auto& [parts, bytes] : kSizes) {
+    const std::string before = UsageOf(mine_);
+    std::thread sender(
+        [&, parts = parts, bytes = bytes] { ASSERT_THAT(a.Send(Built(a, bytes, parts, bytes), TimeLimit()), IsOk()); });
+    absl::StatusOr<Incoming<Parcel>> incoming = b.Receive(TimeLimit());
+    sender.join();
+    ASSERT_OK(incoming);
+    EXPECT_EQ(UsageOf(mine_), before);
+    EXPECT_TRUE(IsFilled(incoming->body(), bytes, parts, bytes));
+  }
+}
+
+// A message that is read again and again, as one that unfolds would be.
+TEST_P(ChannelConformance, AnUntrustedPeersMessageIsReadWithinLimits) {
+  ParcelChannel a = Mine();
+  auto b = ParcelChannel::Upgrade(std::move(theirs_.channels[0]), theirs_.store, {.trust = Trust::kUntrusted});
+  ASSERT_OK(a.Send(Built(a, 1, 1, 100), TimeLimit()));
+  ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> incoming, b.Receive(TimeLimit()));
+  const auto read_for_ever = [&] {
+    for (int i = 0; i < 1'000'000; ++i) incoming.body().getParts()[0].size();
+  };
+  EXPECT_THROW(read_for_ever(), kj::Exception);
 }
 
 TEST_P(ChannelConformance, CarriesAMessageThatNobodyBuilt) {

@@ -6,8 +6,19 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "ipc_transport/structured/reader_limits.h"
+
 namespace ipc {
 inline namespace sluice_0 {
+
+// How far this side relies on the peer.
+enum class Trust {
+  // It is as right and as careful as this side: messages are read where they lie.
+  kCooperating,
+  // It may be anything: what it lends is copied before it is read, and reading is limited to 16 MiB and four times the
+  // message, against little that unfolds to much. For large messages this costs the copy.
+  kUntrusted,
+};
 
 // Of what this side receives.
 struct StructuredChannelOptions {
@@ -20,6 +31,11 @@ struct StructuredChannelOptions {
   // `Request` wait. Of this side's own memory they take at most `max_heap_message_bytes` together; a `Request` ends
   // once they take more. Also the answers to one request that may wait to be taken. Below 64 counts as 64.
   size_t max_waiting_messages = 1024;
+
+  Trust trust = Trust::kCooperating;
+
+  // Beyond, `body()` of a received message and what comes from it throw kj::Exception.
+  ReaderLimits reader_limits = {};
 
   // Take the time of each request, for `StructuredChannel::counters`: two looks at the clock, some 50 ns.
   bool measure_round_trips = false;

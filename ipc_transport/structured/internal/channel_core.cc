@@ -33,6 +33,18 @@ constexpr size_t kMaxUnwanted = 64;
 // Whatever the options say: no message that lies in the store takes as much.
 constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
+// Of an untrusted peer's message, whatever its size.
+constexpr uint64_t kFreeTraversalBytes = uint64_t{16} << 20;
+
+IncomingOptions IncomingOptionsOf(const StructuredChannelOptions& options, uint64_t max_heap_bytes) {
+  IncomingOptions incoming = {.limits = options.reader_limits,
+                              .copy_borrowed = options.trust == Trust::kUntrusted,
+                              .free_traversal_bytes = std::nullopt,
+                              .max_copied_bytes = max_heap_bytes};
+  if (options.trust == Trust::kUntrusted) incoming.free_traversal_bytes = kFreeTraversalBytes;
+  return incoming;
+}
+
 absl::Status TooLate(absl::string_view what) {
   return absl::DeadlineExceededError(absl::StrCat("another thread has been ", what, " until the deadline"));
 }
@@ -65,7 +77,7 @@ ChannelCore::ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStor
       measures_round_trips_(options.measure_round_trips),
       writer_(pipe_.get(), schema, std::max<uint64_t>(options.max_waiting_messages, kFirstCredit),
               [this] { PumpAll(); }),
-      reader_(pipe_.get(), store_, schema, max_heap_bytes_, next_id_),
+      reader_(pipe_.get(), store_, schema, IncomingOptionsOf(options, max_heap_bytes_), next_id_),
       inbox_(options.max_waiting_messages) {
   if (pipe_ == nullptr) {
     Break(absl::FailedPreconditionError("the channel was upgraded from one without a pipe: moved from, taken before, "
@@ -205,6 +217,7 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
 absl::StatusOr<uint64_t> ChannelCore::WriteMessage(const OutgoingMessage& message, const Sending& sending,
                                                    PendingRequest* request, Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(writer_.OfferSchema(deadline));
+  SLUICE_RETURN_IF_ERROR(WriteOwedNodes(deadline));  // Without them the peer could not read it.
   const uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
   if (request != nullptr) {
     const MutexLock lock(mutex_);
@@ -262,10 +275,26 @@ void ChannelCore::FlushControls() {
   }
 }
 
+absl::Status ChannelCore::WriteOwedNodes(Deadline deadline) {
+  if (ABSL_PREDICT_TRUE(!owes_nodes_.load(std::memory_order_relaxed))) return absl::OkStatus();
+  const absl::Status status = writer_.WriteNodes(deadline);
+  if (status.ok()) owes_nodes_.store(false, std::memory_order_relaxed);
+  // A schema that is too large to be judged ends the channel, on both sides.
+  if (absl::IsResourceExhausted(status) || absl::IsFailedPrecondition(status)) {
+    Break(status).IgnoreError();
+    pipe_->Close();
+  }
+  return status;
+}
+
 absl::StatusOr<bool> ChannelCore::TryFlushControls() {
   controls_due_.store(false, std::memory_order_seq_cst);  // Before the look at what is due.
   auto still_due = absl::MakeCleanup([this] { controls_due_.store(true, std::memory_order_seq_cst); });
   if (const absl::Status status = writer_.OfferSchema(Deadline::Passed()); !status.ok()) {
+    if (absl::IsDeadlineExceeded(status)) return false;
+    return status;
+  }
+  if (const absl::Status status = WriteOwedNodes(Deadline::Passed()); !status.ok()) {
     if (absl::IsDeadlineExceeded(status)) return false;
     return status;
   }
@@ -391,6 +420,7 @@ absl::Status ChannelCore::CheckRoomToWait() const {
 }
 
 bool ChannelCore::IsDone(const Sleeper& sleeper) {
+  if (ABSL_PREDICT_FALSE(is_judging_)) return sleeper.want == Want::kCredit && HasCredit();
   switch (sleeper.want) {
     case Want::kAnswer:
       return sleeper.request->has_news() || !CheckRoomToWait().ok();
@@ -423,11 +453,11 @@ absl::Status ChannelCore::PumpUntil(Sleeper& me, Deadline deadline) {
     }
     reads = is_read_ = true;
     mutex_.Unlock();
+    FlushControls();
     absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
     const bool got_record = !arrival.ok() || arrival->has_value();
     const bool got_nothing = got_record && arrival.ok() && std::holds_alternative<std::monostate>(**arrival);
     if (!got_record) {
-      FlushControls();
       const bool is_due = controls_due_.load(std::memory_order_relaxed);  // A hint: how long to wait.
       status = pipe_->WaitToReceive(is_due ? Earlier(deadline, kControlTick) : deadline);
       if (is_due && absl::IsDeadlineExceeded(status) && !deadline.HasPassed()) status = absl::OkStatus();
@@ -453,6 +483,7 @@ absl::StatusOr<bool> ChannelCore::TryPump() {
   if (is_read_) return false;
   is_read_ = true;
   mutex_.Unlock();
+  FlushControls();
   absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
   mutex_.Lock();
   is_read_ = false;
@@ -469,7 +500,8 @@ absl::StatusOr<bool> ChannelCore::Take(absl::StatusOr<std::optional<Arrival>> ar
   if (ABSL_PREDICT_TRUE(status.ok())) return true;
   if (absl::IsDataLoss(status) || absl::IsFailedPrecondition(status)) {
     Break(status).IgnoreError();
-    if (absl::IsDataLoss(status)) pipe_->Close();
+    // A peer that speaks another type finds out by itself, if it has what it takes.
+    if (absl::IsDataLoss(status) || owes_nodes_.load(std::memory_order_relaxed)) pipe_->Close();
   }
   receive_end_ = status;
   EndRequests();
@@ -501,6 +533,14 @@ absl::Status ChannelCore::File(Arrival arrival) {
   } else if (!peer_checked_.load(std::memory_order_relaxed) && reader_.peer_checked()) {
     peer_credit_.store(std::max(reader_.peer_credit(), kFirstCredit), std::memory_order_relaxed);
     peer_checked_.store(true, std::memory_order_release);  // Pairs with `SendMessage`.
+    if (reader_.is_judging()) {
+      is_judging_ = true;
+      owes_nodes_.store(true, std::memory_order_relaxed);
+      controls_due_.store(true, std::memory_order_seq_cst);
+    }
+  } else if (is_judging_ && !reader_.is_judging()) {
+    is_judging_ = false;
+    WakeAll();
   }
   for (Sleeper* const sleeper : sleepers_) {
     if (IsDone(*sleeper)) sleeper->wake.NotifyOne();
@@ -634,11 +674,13 @@ absl::StatusOr<bool> ChannelCore::TryDispatch() {
 }
 
 bool ChannelCore::HasEvent() {
+  if (is_judging_) return false;
   return !ready_.empty() || inbox_.HasHandled(handlers_) ||
          (!expiries_.empty() && expiries_.begin()->first.HasPassed());
 }
 
 ChannelCore::Event ChannelCore::NextEvent() {
+  if (is_judging_) return nullptr;
   ExpireRequests();
   inbox_.DropFailed();
   if (!ready_.empty()) {

@@ -131,6 +131,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status WaitForCredit(Deadline deadline);
   // Credit and notices that are due, if there is room for them now.
   void FlushControls();
+  absl::Status WriteOwedNodes(Deadline deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
   // False: no room.
   absl::StatusOr<bool> TryFlushControls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
 
@@ -184,6 +185,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   std::atomic<uint64_t> peer_credit_{kFirstCredit};
   // Credit or notices are due. A Dekker pair with the send turn: sequentially consistent, as that is.
   std::atomic<bool> controls_due_{false};
+  // The nodes of our schema, which the peer needs. Set under `mutex_`, before `controls_due_`, cleared under
+  // `send_turn_`; relaxed: who does not see it yet sends what the peer keeps until it has them.
+  std::atomic<bool> owes_nodes_{false};
 
   // Of the thread that has set `is_read_`.
   MessageReader reader_;
@@ -192,6 +196,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
 
   Mutex mutex_;
   bool is_read_ ABSL_GUARDED_BY(mutex_) = false;  // A thread reads the pipe.
+  // The peer's layout differs from ours, and may not fit: nothing is handed out.
+  bool is_judging_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Sleeper*> sleepers_ ABSL_GUARDED_BY(mutex_);
   absl::Status receive_end_ ABSL_GUARDED_BY(mutex_);  // Why nothing more comes.
   Inbox inbox_ ABSL_GUARDED_BY(mutex_);

@@ -26,12 +26,14 @@
 #include "ipc_transport/structured/internal/incoming_message.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
 #include "ipc_transport/structured/internal/record.h"
+#include "ipc_transport/structured/internal/schema_encoder.h"
 #include "ipc_transport/structured/internal/schema_identity.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_transport/structured/testing/fake_store.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_transport/structured/testing/records.h"
+#include "ipc_transport/structured/testing/schemas.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
@@ -52,6 +54,7 @@ using testing::HonestSchema;
 using testing::IsOk;
 using testing::Join;
 using testing::kNullRoot;
+using testing::ParsedSchema;
 using testing::StatusIs;
 using testing::TimeLimit;
 
@@ -209,6 +212,95 @@ TEST_F(ChannelCoreTest, AnotherTypeIsReportedByTheFirstCallOfAnyKind) {
     EXPECT_TRUE(std::holds_alternative<SchemaRecord>(PeerReceives()));
     EXPECT_THAT(peer_.TryReceive(absl::MakeSpan(buffer_)), testing::IsOkAndHolds(std::nullopt));
   }
+}
+
+// Two ends whose programs were built from different versions of a schema.
+class SchemaVersionsTest : public ::testing::Test {
+ protected:
+  void Connect(const std::string& ours, const std::string& theirs) {
+    auto pair = RingPipe::CreatePair({.ring_bytes = 4096});  // Nodes take several records.
+    ASSERT_OK(pair);
+    for (const auto& [i, fields] : {std::pair(0, ours), {1, theirs}}) {
+      schemas_[i] = std::unique_ptr<ParsedSchema>(new ParsedSchema(ParsedSchema::OfFields(fields)));
+      identities_[i] = IdentityOf(schemas_[i]->type());
+    }
+    ours_ = ChannelCore::Create(Channel(std::move(pair->first)), nullptr, identities_[0], {});
+    theirs_ = ChannelCore::Create(Channel(std::move(pair->second)), nullptr, identities_[1], {});
+  }
+
+  std::unique_ptr<ParsedSchema> schemas_[2];
+  SchemaIdentity identities_[2];
+  std::shared_ptr<ChannelCore> ours_;
+  std::shared_ptr<ChannelCore> theirs_;
+};
+
+std::string ManyFields(int fields) {
+  std::string text;
+  for (int i = 0; i < fields; ++i) absl::StrAppend(&text, "f", i, " @", i, " :UInt32;");
+  return text;
+}
+
+TEST_F(SchemaVersionsTest, ThatFitUnderstandEachOther) {
+  for (const auto& [old_fields, new_fields] : {std::pair(1, 2), {2, 200}, {200, 2}}) {
+    ASSERT_NO_FATAL_FAILURE(Connect(ManyFields(old_fields), ManyFields(new_fields)));
+    std::thread server([&] {
+      const absl::StatusOr<IncomingMessage::Ptr> notice = theirs_->Receive(TimeLimit());
+      ASSERT_THAT(notice, IsOk());
+      EXPECT_EQ((*notice)->id(), 1u);
+      const absl::StatusOr<IncomingMessage::Ptr> request = theirs_->Receive(TimeLimit());
+      ASSERT_THAT(request, IsOk());
+      EXPECT_THAT(ChannelCore::Reply(NewMessage(3).get(), {.answered = request->get()}, TimeLimit()), IsOk());
+    });
+    EXPECT_THAT(ours_->Send(NewMessage(1).get(), {}, TimeLimit()), IsOk());
+    EXPECT_THAT(ours_->Request(NewMessage(2).get(), {}, TimeLimit()), IsOk());
+    server.join();
+  }
+}
+
+TEST_F(SchemaVersionsTest, ThatDoNotFitAreNamedOnBothSides) {
+  ASSERT_NO_FATAL_FAILURE(Connect("f @0 :UInt32;", "f @0 :Text;"));
+  std::thread other([&] {
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(theirs_->Receive(TimeLimit()), StatusIs(kFailedPrecondition, HasSubstr("test.capnp:T")));
+    }
+  });
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(ours_->Receive(TimeLimit()), StatusIs(kFailedPrecondition, HasSubstr("test.capnp:T")));
+  }
+  EXPECT_THAT(ours_->Send(NewMessage(1).get(), {}, TimeLimit()), StatusIs(kFailedPrecondition));
+  other.join();
+}
+
+TEST_F(ChannelCoreTest, APeerOfAnotherLayoutSendsItsNodesOnceAndWhole) {
+  const Bytes nodes = *EncodeSchema(Schema().schema);
+  SchemaIdentity other = Schema();
+  ++other.layout_hash;
+  const auto part = [&](uint32_t total, const Bytes& bytes) {
+    PeerSends(Join(
+        NodesHeader{
+            .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kNodes), .reserved = 0, .total = total},
+        bytes));
+  };
+  const auto total = static_cast<uint32_t>(nodes.size());
+  PeerSends(Join(HonestSchema(other), other.name));
+  PeerSendsMessage(1);
+  part(total, Bytes(nodes.begin(), nodes.begin() + 64));
+  EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
+  part(total, Bytes(nodes.begin() + 64, nodes.end()));
+  ExpectReceived(1);
+  part(total, nodes);
+  ExpectBroken("nobody asked for");
+
+  Connect();
+  PeerSends(Join(HonestSchema(other), other.name));
+  part(100, Bytes(60));
+  part(100, Bytes(60));
+  EXPECT_THAT(Receive(), StatusIs(kDataLoss, HasSubstr("120 bytes of a schema of 100")));
+
+  Connect();
+  PeerSends(Join(HonestSchema(other), other.name));
+  part(64, Bytes(64, std::byte{0xff}));
+  EXPECT_THAT(Receive(), StatusIs(kDataLoss));
 }
 
 // M5

@@ -87,7 +87,12 @@ absl::Status IncomingMessage::Open(const MessageRecord& record, std::unique_ptr<
     borrowed_ = std::move(borrowed);
   }
   SLUICE_RETURN_IF_ERROR(CollectSegments(record));
-  reader_.emplace(kj::arrayPtr(segments_.data(), segments_.size()), OptionsOf(options.limits));
+  ReaderLimits limits = options.limits;
+  if (options.free_traversal_bytes.has_value()) {
+    const uint64_t enough = *options.free_traversal_bytes + 4 * (own_bytes_ + stored_bytes_);
+    limits.traversal_bytes = std::min(limits.traversal_bytes, enough);
+  }
+  reader_.emplace(kj::arrayPtr(segments_.data(), segments_.size()), OptionsOf(limits));
   try {
     root_ = reader_->getRoot<capnp::AnyPointer>().getAs<capnp::AnyStruct>();
   } catch (const kj::Exception& error) {

@@ -35,6 +35,8 @@ struct IncomingOptions {
   ReaderLimits limits = ReaderLimits();
   // The peer may write into borrowed segments while they are read: they are copied first.
   bool copy_borrowed = false;
+  // It may also send little that unfolds to much: reads are limited to this, and four times the message.
+  std::optional<uint64_t> free_traversal_bytes = std::nullopt;
   uint64_t max_copied_bytes = uint64_t{4} << 30;
 };
 

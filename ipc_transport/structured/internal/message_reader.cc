@@ -1,11 +1,13 @@
 #include "ipc_transport/structured/internal/message_reader.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/structured/internal/heap_bytes.h"
+#include "ipc_transport/structured/internal/schema_judge.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -54,6 +56,10 @@ absl::StatusOr<Arrival> MessageReader::Handle(absl::Span<const std::byte> bytes)
   if (!peer_checked()) {
     return absl::DataLossError("the peer's first record does not say which type it speaks");
   }
+  if (const auto* nodes = std::get_if<NodesRecord>(&record)) {
+    SLUICE_RETURN_IF_ERROR(HandleNodes(*nodes));
+    return Arrival();
+  }
   if (const auto* credit = std::get_if<CreditRecord>(&record)) return Arrival(*credit);
   if (const auto* unwanted = std::get_if<UnwantedRecord>(&record)) return Arrival(*unwanted);
   return HandleFragment(std::get<FragmentRecord>(record));
@@ -69,15 +75,35 @@ absl::StatusOr<Arrival> MessageReader::HandleMessage(const MessageRecord& messag
   }
   auto borrowed = Borrow(message);
   if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
-  auto copy = IncomingMessage::Copy(message, *std::move(borrowed), std::exchange(descriptors_, {}));
+  auto copy = IncomingMessage::Copy(message, *std::move(borrowed), std::exchange(descriptors_, {}), options_);
   if (!copy.ok()) return DroppedOr(copy.status(), message.in_reply_to);
   return Arrival(*std::move(copy));
 }
 
 absl::Status MessageReader::HandleSchema(const SchemaRecord& schema) {
   if (peer_checked()) return absl::DataLossError("the peer said twice which type it speaks");
-  SLUICE_RETURN_IF_ERROR(CheckPeer(schema_, schema));
+  SLUICE_RETURN_IF_ERROR(CheckPeerType(schema_, schema));
+  if (schema.layout_hash != schema_.layout_hash) {
+    judged_ = {.schema = schema, .name = std::string(schema.name), .nodes = {}};
+    judged_->schema.name = {};
+  }
   peer_credit_ = schema.credit;
+  return absl::OkStatus();
+}
+
+absl::Status MessageReader::HandleNodes(const NodesRecord& nodes) {
+  if (!is_judging()) return absl::DataLossError("the peer sent the nodes of a schema that nobody asked for");
+  std::vector<std::byte>& all = judged_->nodes;
+  if (nodes.bytes.size() > nodes.total - std::min(all.size(), nodes.total)) {
+    return absl::DataLossError(
+        absl::StrCat("the peer sent ", all.size() + nodes.bytes.size(), " bytes of a schema of ", nodes.total));
+  }
+  all.insert(all.end(), nodes.bytes.begin(), nodes.bytes.end());
+  if (all.size() < nodes.total) return absl::OkStatus();
+  SchemaRecord peer = judged_->schema;
+  peer.name = judged_->name;
+  SLUICE_RETURN_IF_ERROR(JudgeSchemas(schema_, peer, all));
+  judged_.reset();
   return absl::OkStatus();
 }
 
@@ -96,10 +122,10 @@ absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& frag
   SLUICE_RETURN_IF_ERROR(CheckIds(message));
   auto borrowed = Borrow(message);
   if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
-  SLUICE_ASSIGN_OR_RETURN(
-      IncomingMessage::Ptr whole,
-      IncomingMessage::Adopt(std::move(bytes), message, *std::move(borrowed), std::exchange(descriptors_, {})));
-  return Arrival(std::move(whole));
+  auto whole = IncomingMessage::Adopt(std::move(bytes), message, *std::move(borrowed), std::exchange(descriptors_, {}),
+                                      options_);
+  if (!whole.ok()) return DroppedOr(whole.status(), message.in_reply_to);
+  return Arrival(*std::move(whole));
 }
 
 absl::Status MessageReader::CheckIds(const MessageRecord& message) {

@@ -5,6 +5,7 @@
 #include "absl/base/optimization.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/time/time.h"
+#include "ipc_transport/structured/internal/schema_encoder.h"
 #include "ipc_transport/structured/internal/split.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_util/internal/os.h"
@@ -107,6 +108,24 @@ absl::Status MessageWriter::SendRecordOf(absl::Span<const Blob> parts, absl::Spa
       idle_();
     }
   }
+}
+
+absl::Status MessageWriter::WriteNodes(Deadline deadline) {
+  if (nodes_.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(nodes_, EncodeSchema(schema_.schema));
+  }
+  const NodesHeader header = {.version = kRecordVersion,
+                              .kind = static_cast<uint8_t>(RecordKind::kNodes),
+                              .reserved = 0,
+                              .total = static_cast<uint32_t>(nodes_.size())};
+  while (nodes_sent_ < nodes_.size()) {
+    const Blob piece =
+        absl::MakeConstSpan(nodes_).subspan(nodes_sent_, pipe_->max_message_bytes() - sizeof(NodesHeader));
+    const Blob parts[] = {AsBlob(header), piece};
+    SLUICE_RETURN_IF_ERROR(SendRecordOf(parts, {}, deadline));
+    nodes_sent_ += piece.size();
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> MessageWriter::TryWriteControl(RecordKind kind, uint64_t value) {

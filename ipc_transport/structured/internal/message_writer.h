@@ -3,8 +3,10 @@
 #ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_MESSAGE_WRITER_H_
 #define SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_MESSAGE_WRITER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -42,6 +44,10 @@ class MessageWriter {
   // Errors of `Pipe::SendParts` and `OutgoingMessage::Lend`.
   absl::Status Write(const OutgoingMessage& message, uint64_t id, const MessageRole& role, Deadline deadline);
 
+  // Sends the rest of this side's schema nodes, which the peer needs to judge a layout of its own. Errors of
+  // `EncodeSchema` and `Pipe::SendParts`; after DEADLINE_EXCEEDED it may go on.
+  absl::Status WriteNodes(Deadline deadline);
+
   // False: no room now.
   absl::StatusOr<bool> TryWriteControl(RecordKind kind, uint64_t value);
 
@@ -57,6 +63,8 @@ class MessageWriter {
   const uint64_t credit_;
   absl::AnyInvocable<void()> idle_;
   bool schema_sent_ = false;
+  std::vector<std::byte> nodes_;  // Empty before `TryWriteNodes`.
+  size_t nodes_sent_ = 0;         // Of their bytes.
 };
 
 }  // namespace internal

@@ -14,7 +14,7 @@ constexpr size_t kWordBytes = 8;
 
 constexpr size_t kKindOffset = offsetof(MessageHeader, kind);
 static_assert(kKindOffset == offsetof(FragmentHeader, kind) && kKindOffset == offsetof(SchemaHeader, kind) &&
-              kKindOffset == offsetof(ControlHeader, kind));
+              kKindOffset == offsetof(ControlHeader, kind) && kKindOffset == offsetof(NodesHeader, kind));
 
 absl::Status Bad(absl::string_view what, uint64_t value) {
   return absl::DataLossError(absl::StrCat("the peer sent a record with ", what, " ", value));
@@ -116,6 +116,21 @@ absl::StatusOr<SchemaRecord> ParseSchema(absl::Span<const std::byte> bytes, size
   return schema;
 }
 
+absl::StatusOr<NodesRecord> ParseNodes(absl::Span<const std::byte> bytes, size_t descriptors) {
+  Parts parts(bytes);
+  NodesHeader header;
+  if (!parts.Copy(&header)) return TooShort(bytes);
+  if (header.version != kRecordVersion) return Bad("version", header.version);
+  if (header.reserved != 0) return Bad("reserved bits", header.reserved);
+  if (header.total > kMaxSchemaBytes) return Bad("schema bytes", header.total);
+  if (parts.left() == 0 || parts.left() > header.total) return Bad("a part of a schema of bytes", parts.left());
+  if (descriptors != 0) return Bad("descriptors beside a schema:", descriptors);
+  NodesRecord nodes;
+  nodes.total = header.total;
+  parts.Take(parts.left(), &nodes.bytes);
+  return nodes;
+}
+
 absl::StatusOr<uint64_t> ParseControl(absl::Span<const std::byte> bytes, size_t descriptors) {
   Parts parts(bytes);
   ControlHeader header;
@@ -179,6 +194,8 @@ absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t des
       return ParseFragment(bytes, descriptors);
     case RecordKind::kSchema:
       return ParseSchema(bytes, descriptors);
+    case RecordKind::kNodes:
+      return ParseNodes(bytes, descriptors);
     case RecordKind::kCredit: {
       SLUICE_ASSIGN_OR_RETURN(const uint64_t messages, ParseControl(bytes, descriptors));
       return CreditRecord{messages};

@@ -4,6 +4,7 @@
 //                            | inline segment | attached: the segments, in their order
 //   fragment   FragmentHeader | the next bytes of a message that is longer than a record of the pipe may be
 //   schema     SchemaHeader | name; the first record of each side, and no other
+//   nodes      NodesHeader | the next bytes of what `EncodeSchema` gives: of both sides, where their layouts differ
 //   credit     ControlHeader: how many messages that are no answers the peer may have sent by then, in all
 //   unwanted   ControlHeader: the id of the request whose answer nobody waited for
 //
@@ -29,7 +30,7 @@ namespace internal {
 
 inline constexpr uint8_t kRecordVersion = 1;
 
-enum class RecordKind : uint8_t { kSchema = 1, kMessage = 2, kFragment = 3, kCredit = 4, kUnwanted = 5 };
+enum class RecordKind : uint8_t { kSchema = 1, kMessage = 2, kFragment = 3, kCredit = 4, kUnwanted = 5, kNodes = 6 };
 
 // Flags of a message.
 inline constexpr uint8_t kRequestFlag = 1;  // Wants an answer.
@@ -84,6 +85,17 @@ struct SchemaHeader {
 };
 static_assert(sizeof(SchemaHeader) == 32);
 
+struct NodesHeader {
+  uint8_t version;
+  uint8_t kind;
+  uint16_t reserved;  // 0.
+  uint32_t total;     // Bytes of all of them; at most kMaxSchemaBytes.
+};
+static_assert(sizeof(NodesHeader) == 8);
+
+// Of one type's schema nodes.
+inline constexpr size_t kMaxSchemaBytes = size_t{256} << 10;
+
 struct ControlHeader {
   uint8_t version;
   uint8_t kind;
@@ -129,6 +141,12 @@ struct SchemaRecord {
   absl::string_view name;  // As the peer sent it: escape it before it is shown.
 };
 
+// Not empty, and not more than `total`.
+struct NodesRecord {
+  size_t total = 0;
+  absl::Span<const std::byte> bytes;
+};
+
 struct CreditRecord {
   uint64_t messages = 0;
 };
@@ -137,7 +155,7 @@ struct UnwantedRecord {
   uint64_t request = 0;
 };
 
-using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditRecord, UnwantedRecord>;
+using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditRecord, UnwantedRecord, NodesRecord>;
 
 // Checks a peer's record, `bytes` of private memory, 8-aligned, with as many `descriptors` as came with it. DATA_LOSS,
 // naming the field and its value, if anything is not as written above.

@@ -134,7 +134,7 @@ TEST(MessageRecordTest, EveryFieldIsChecked) {
       {"version 2", [](MessageHeader& header) { header.version = kRecordVersion + 1; }},
       {"kind 0", [](MessageHeader& header) { header.kind = 0; }},
       {"reserved bits 4", [](MessageHeader& header) { header.kind = 4; }},
-      {"kind 6", [](MessageHeader& header) { header.kind = 6; }},
+      {"kind 7", [](MessageHeader& header) { header.kind = 7; }},
       {"kind 255", [](MessageHeader& header) { header.kind = 255; }},
       {"flags 8", [](MessageHeader& header) { header.flags = kKnownFlags + 1; }},
       {"further answers to message 0", [](MessageHeader& header) { header.flags = kMoreFlag; }},

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/schema_nodes.h"
 #include "ipc_util/internal/status_macros.h"
 

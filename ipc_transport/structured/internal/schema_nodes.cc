@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {

@@ -21,8 +21,6 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// Of one type's nodes.
-inline constexpr size_t kMaxSchemaBytes = size_t{256} << 10;
 // Groups within groups.
 inline constexpr int kMaxGroupDepth = 32;
 

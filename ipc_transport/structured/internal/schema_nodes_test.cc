@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/schema_encoder.h"
 #include "ipc_transport/structured/testing/schemas.h"
 #include "ipc_util/testing/status_matchers.h"
