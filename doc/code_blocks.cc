@@ -30,13 +30,26 @@ std::vector<std::string> Between(absl::string_view text, absl::string_view begin
   return blocks;
 }
 
+std::string ContentOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
 }  // namespace
 
 std::string FileNamedBy(const char* variable) {
   const char* const path = std::getenv(variable);
-  if (path == nullptr) return "";
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return path == nullptr ? "" : ContentOf(path);
+}
+
+std::vector<std::string> FilesNamedBy(const char* variable) {
+  std::vector<std::string> files;
+  const char* const paths = std::getenv(variable);
+  if (paths == nullptr) return files;
+  for (const absl::string_view path : absl::StrSplit(paths, ' ', absl::SkipEmpty())) {
+    files.push_back(ContentOf(std::string(path)));
+  }
+  return files;
 }
 
 std::vector<std::string> CodeBlocks(absl::string_view markdown, absl::string_view language) {

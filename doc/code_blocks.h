@@ -15,6 +15,9 @@ namespace testing {
 // The whole file that the environment variable names; "" if there is none.
 std::string FileNamedBy(const char* variable);
 
+// Each of the files that it names with blanks between them.
+std::vector<std::string> FilesNamedBy(const char* variable);
+
 // The fenced blocks of `language`, in order, without their fences.
 std::vector<std::string> CodeBlocks(absl::string_view markdown, absl::string_view language);
 

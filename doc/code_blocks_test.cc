@@ -1,5 +1,7 @@
 #include "doc/code_blocks.h"
 
+#include <cstdlib>
+
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 TEST(CodeBlocksTest, FindsTheBlocksOfALanguage) {
   constexpr absl::string_view kMarkdown =
@@ -21,7 +24,15 @@ TEST(CodeBlocksTest, FindsSnippetsWithoutTheBlankLinesAround) {
               ElementsAre("int b;\n\nint c;\n", "int e;\n"));
 }
 
-TEST(CodeBlocksTest, AMissingFileIsEmpty) { EXPECT_EQ(FileNamedBy("NO_SUCH_VARIABLE"), ""); }
+TEST(CodeBlocksTest, AMissingFileIsEmpty) {
+  EXPECT_EQ(FileNamedBy("NO_SUCH_VARIABLE"), "");
+  EXPECT_THAT(FilesNamedBy("NO_SUCH_VARIABLE"), IsEmpty());
+}
+
+TEST(CodeBlocksTest, OneVariableNamesManyFiles) {
+  ASSERT_EQ(setenv("FILES", "/dev/null  /proc/self/comm", 1), 0);
+  EXPECT_THAT(FilesNamedBy("FILES"), ElementsAre("", Not(IsEmpty())));
+}
 
 }  // namespace
 }  // namespace ipc::testing

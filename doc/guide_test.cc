@@ -1,4 +1,5 @@
-// Every block of C++ of guide.md, compiled and run. What lies between the marks stands there word for word.
+// Code of guide.md, compiled and run; the rest is that of examples. What lies between the marks stands there word for
+// word.
 
 #include <fcntl.h>
 #include <poll.h>
@@ -7,11 +8,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cinttypes>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -24,8 +23,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "doc/code_blocks.h"
@@ -164,35 +168,6 @@ absl::Status AnswerGreetings(memory::Session& session) {
 // guide]
 
 // [guide
-absl::Status SendPicture(ipc::StructuredChannel<Greeting>& channel, size_t bytes) {
-  ipc::Message<Greeting> message = channel.NewMessage();
-  auto picture = message.body().initPicture(bytes);
-  for (std::byte& pixel : std::as_writable_bytes(std::span(picture.begin(), picture.size()))) pixel = std::byte{7};
-  return channel.Send(std::move(message));
-}
-
-absl::StatusOr<ipc::Incoming<Greeting>> ReceivePicture(ipc::StructuredChannel<Greeting>& channel) {
-  absl::StatusOr<ipc::Incoming<Greeting>> message = channel.Receive();
-  if (!message.ok()) return message.status();
-  if (!message->body().isPicture()) return absl::InvalidArgumentError("a picture was to come");
-  return message;  // `message->body().getPicture()` lies where the sender built it, as long as the message lives.
-}
-// guide]
-
-// [guide
-absl::Status SendToAll(absl::string_view text, absl::Span<ipc::StructuredChannel<Greeting>> channels) {
-  ipc::Message<Greeting> message = channels[0].NewMessage();
-  message.body().setText(std::string(text));
-  absl::StatusOr<ipc::FrozenMessage<Greeting>> frozen = std::move(message).Freeze();
-  if (!frozen.ok()) return frozen.status();
-  for (ipc::StructuredChannel<Greeting>& channel : channels) {
-    if (absl::Status sent = channel.Send(*frozen); !sent.ok()) return sent;
-  }
-  return absl::OkStatus();
-}
-// guide]
-
-// [guide
 absl::StatusOr<size_t> WaitThreeTimes(ipc::Channel& channel, absl::Span<std::byte> buffer) {
   channel.set_wait_mode(ipc::WaitMode::kSleep);
   absl::StatusOr<std::optional<size_t>> now = channel.TryReceive(buffer);  // Never waits; nullopt: nothing is there.
@@ -286,9 +261,13 @@ void LogTo(FileSink& sink) { ipc::SetLogSink(&sink, ipc::LogLevel::kWarning); }
 namespace ipc::testing {
 namespace {
 
-using ::testing::ElementsAreArray;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAreArray;
+
+MATCHER_P(PartOf, text, "is a part of the text") { return !arg.empty() && absl::StrContains(text, arg); }
 
 SessionOptions OptionsIn(const std::string& folder) {
   SessionOptions options;
@@ -314,41 +293,10 @@ SLUICE_CHILD_ROLE(file_host) {
   });
 }
 
-constexpr size_t kPictureBytes = 10'000'000;
-
-SLUICE_CHILD_ROLE(picture_host) {
-  return HostIn(arguments[0], [](memory::Session& session) {
-    auto channel = StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session);
-    return SendPicture(channel, kPictureBytes);
-  });
-}
-
-SLUICE_CHILD_ROLE(announcing_host) {
-  return HostIn(arguments[0], [](memory::Session& session) {
-    StructuredChannel<Greeting> channels[] = {
-        StructuredChannel<Greeting>::Upgrade(session.TakeChannel(0), session),
-        StructuredChannel<Greeting>::Upgrade(session.TakeChannel(1), session),
-    };
-    return SendToAll("hello", channels);
-  });
-}
-
 SLUICE_CHILD_ROLE(echo) {
   absl::StatusOr<SocketListener> listener = ListenAt(arguments[0]);
   TellParent(listener.ok() ? "listening" : listener.status().ToString());
   return listener.ok() && EchoOnce(*listener).ok() ? 0 : 1;
-}
-
-// The line of /proc/self/maps for `address`.
-std::string MappingOf(const void* address) {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    uintptr_t begin, end;
-    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR, &begin, &end) != 2) continue;
-    const auto at = reinterpret_cast<uintptr_t>(address);
-    if (begin <= at && at < end) return line;
-  }
-  return "";
 }
 
 class GuideTest : public ::testing::Test {
@@ -384,27 +332,6 @@ TEST_F(GuideTest, AFileIsPassed) {
   std::string content(4096, '\0');
   ASSERT_GT(pread(file.get(), content.data(), content.size(), 0), 0);
   EXPECT_THAT(content, HasSubstr(absl::StrCat("\nPid:\t", host_->pid(), "\n")));
-}
-
-TEST_F(GuideTest, APictureIsReadInPlace) {
-  Meet("picture_host");
-  auto channel = StructuredChannel<Greeting>::Upgrade(session_->TakeChannel(0), *session_);
-  ASSERT_OK_AND_ASSIGN(const Incoming<Greeting> message, ReceivePicture(channel));
-  const auto picture = message.body().getPicture();
-  ASSERT_EQ(picture.size(), kPictureBytes);
-  EXPECT_EQ(picture[0], 7);
-  EXPECT_EQ(picture[kPictureBytes - 1], 7);
-  EXPECT_THAT(MappingOf(picture.begin()), HasSubstr("memfd:sluice-classic"));
-  EXPECT_THAT(MappingOf(picture.end() - 1), HasSubstr("memfd:sluice-classic"));
-}
-
-TEST_F(GuideTest, AFrozenMessageIsSentTwice) {
-  Meet("announcing_host");
-  for (const int index : {0, 1}) {
-    auto channel = StructuredChannel<Greeting>::Upgrade(session_->TakeChannel(index), *session_);
-    ASSERT_OK_AND_ASSIGN(const Incoming<Greeting> message, channel.Receive(TimeLimit()));
-    EXPECT_STREQ(message.body().getText().cStr(), "hello");
-  }
 }
 
 TEST_F(GuideTest, OneWaitEndsWithTheMessage) {
@@ -478,20 +405,50 @@ TEST_F(GuideTest, LogLinesGoToTheSink) {
   EXPECT_STREQ(line, "WARNING so it is\n");
 }
 
-TEST(GuideTextTest, ShowsWhatIsCompiledHere) {
-  std::vector<std::string> compiled;
-  for (const char* const source : {"GUIDE_TEST", "OWN_PIPE_HEADER", "OWN_PIPE"}) {
-    const std::vector<std::string> snippets = Snippets(FileNamedBy(source));
-    ASSERT_THAT(snippets, Not(::testing::IsEmpty())) << source;
-    compiled.insert(compiled.end(), snippets.begin(), snippets.end());
-  }
-  EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "cpp"), ElementsAreArray(compiled));
+// Appends the snippets of a source that must have some.
+void AppendSnippets(const std::string& source, std::vector<std::string>& snippets) {
+  const std::vector<std::string> found = Snippets(source);
+  EXPECT_THAT(found, Not(IsEmpty())) << source;
+  snippets.insert(snippets.end(), found.begin(), found.end());
 }
 
-TEST(GuideTextTest, ShowsTheSchema) {
-  const std::vector<std::string> schemas = CodeBlocks(FileNamedBy("GUIDE"), "capnp");
-  ASSERT_EQ(schemas.size(), 1u);
-  EXPECT_THAT(FileNamedBy("GUIDE_SCHEMA"), HasSubstr(schemas[0]));
+TEST(GuideTextTest, ShowsWhatIsCompiled) {
+  std::vector<std::string> compiled;
+  for (const char* const source : {"GUIDE_TEST", "OWN_PIPE_HEADER", "OWN_PIPE"}) {
+    AppendSnippets(FileNamedBy(source), compiled);
+  }
+  for (const std::string& source : FilesNamedBy("STRUCTURED_EXAMPLES")) AppendSnippets(source, compiled);
+  // The guide has its own order.
+  EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "cpp"), UnorderedElementsAreArray(compiled));
+}
+
+TEST(GuideTextTest, TheCodeOfAPageIsShort) {
+  std::vector<std::string> snippets;
+  for (const std::string& source : FilesNamedBy("STRUCTURED_EXAMPLES")) AppendSnippets(source, snippets);
+  for (const std::string& snippet : snippets) {
+    EXPECT_LT(std::count(snippet.begin(), snippet.end(), '\n'), 25) << snippet;
+  }
+}
+
+TEST(GuideTextTest, ShowsTheSchemas) {
+  EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "capnp"),
+              ElementsAre(PartOf(FileNamedBy("GUIDE_SCHEMA")), PartOf(FileNamedBy("FILES_SCHEMA"))));
+}
+
+// Every section is in the table of contents, and nothing else is.
+TEST(GuideTextTest, TheTableOfContentsIsComplete) {
+  std::vector<std::string> sections;
+  std::vector<std::string> listed;
+  for (const absl::string_view line : absl::StrSplit(FileNamedBy("GUIDE"), '\n')) {
+    absl::string_view rest = line;
+    if (absl::ConsumePrefix(&rest, "## ")) {
+      const std::string anchor = absl::StrReplaceAll(absl::AsciiStrToLower(rest), {{" ", "-"}, {"'", ""}});
+      sections.push_back(absl::StrCat("[", rest, "](#", anchor, ")"));
+    }
+    if (absl::ConsumePrefix(&rest, "  - [") && absl::StrContains(rest, "](#"))
+      listed.push_back(absl::StrCat("[", rest));
+  }
+  EXPECT_EQ(listed, sections);
 }
 
 }  // namespace

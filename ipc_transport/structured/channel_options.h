@@ -15,7 +15,7 @@ inline namespace sluice_0 {
 enum class Trust {
   // It is as right and as careful as this side: messages are read where they lie.
   kCooperating,
-  // It may be anything: what it lends is copied before it is read, and reading is limited to 16 MiB and four times the
+  // It may be anything: what it lends is copied before it is read, and reading is limited to 8 MiB and four times the
   // message, against little that unfolds to much. For large messages this costs the copy.
   kUntrusted,
 };

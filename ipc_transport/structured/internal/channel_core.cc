@@ -33,9 +33,6 @@ constexpr size_t kMaxUnwanted = 64;
 // Whatever the options say: no message that lies in the store takes as much.
 constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
-// Of an untrusted peer's message, whatever its size.
-constexpr uint64_t kFreeTraversalBytes = uint64_t{16} << 20;
-
 IncomingOptions IncomingOptionsOf(const StructuredChannelOptions& options, uint64_t max_heap_bytes) {
   IncomingOptions incoming = {.limits = options.reader_limits,
                               .copy_borrowed = options.trust == Trust::kUntrusted,

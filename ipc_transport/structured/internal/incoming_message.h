@@ -31,6 +31,9 @@ namespace internal {
 
 class ChannelCore;
 
+// Of an untrusted peer's message, whatever its size.
+inline constexpr uint64_t kFreeTraversalBytes = uint64_t{8} << 20;
+
 struct IncomingOptions {
   ReaderLimits limits = ReaderLimits();
   // The peer may write into borrowed segments while they are read: they are copied first.
