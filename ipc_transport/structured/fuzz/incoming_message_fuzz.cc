@@ -102,7 +102,7 @@ absl::StatusOr<IncomingMessage::Ptr> Open(FuzzInput& input) {
   record.attached_words = attached_words;
   record.attached = bytes.first(memory.size()).subspan(inline_bytes);
   const bool is_whole = stored == nullptr || stored->segments().empty() || is_aligned;
-  const IncomingOptions options = {.copy_borrowed = true, .free_traversal_bytes = kFreeTraversalBytes};
+  const IncomingOptions options = {.copy_borrowed = is_aligned, .free_traversal_bytes = kFreeTraversalBytes};
   absl::StatusOr<IncomingMessage::Ptr> message =
       (choices & kAdopted) != 0 ? IncomingMessage::Adopt(std::move(bytes), record, std::move(stored), {}, options)
                                 : IncomingMessage::Copy(record, std::move(stored), {}, options);
