@@ -351,14 +351,15 @@ class StoredMessageReaderTest : public MessageReaderTest {
     header.segments = static_cast<uint16_t>(addresses.size());
     const absl::StatusOr<LoanHandle> loan = message_->Lend();
     EXPECT_OK(loan);
-    return Join(header, loan.value_or(LoanHandle()), addresses,
-                Bytes(message_->inline_segment().begin(), message_->inline_segment().end()));
+    loan_ = loan.value_or(LoanHandle());
+    return Join(header, loan_, addresses, Bytes(message_->inline_segment().begin(), message_->inline_segment().end()));
   }
   std::vector<SegmentAddress> Addresses() const { return {message_->addresses().begin(), message_->addresses().end()}; }
 
   std::shared_ptr<FakeStore> peers_store_;
   std::shared_ptr<FakeStore> store_;
   OutgoingMessage::Ptr message_;
+  LoanHandle loan_;  // The last.
 };
 
 TEST_F(StoredMessageReaderTest, AStoredMessageIsBorrowedWhateverItsSize) {
@@ -404,6 +405,7 @@ TEST_F(StoredMessageReaderTest, WithoutAStoreAStoredMessageIsRefused) {
   PeerSends(Record(1, Addresses()));
   EXPECT_THAT(reader_->TryRead(),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("upgrade both ends with their sessions")));
+  message_->TakeBack(loan_);
 }
 
 TEST_F(MessageReaderTest, ThePeersEndComesAfterWhatItSent) {

@@ -257,9 +257,13 @@ TEST_F(MessageWriterTest, AStoredMessageThatIsNotSentTakesItsLoanBack) {
   Drain();
   ASSERT_OK(writer_->Write(*message, 2, {}, Deadline::Passed()));
   EXPECT_EQ(own->loans(), 1u);
+  const std::optional<MessageRecord> record = Received<MessageRecord>();
+  ASSERT_TRUE(record.has_value());
   peer_->Close();
   EXPECT_THAT(writer_->Write(*message, 3, {}, TimeLimit()), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_EQ(own->loans(), 1u);
+  EXPECT_OK(peers->Borrow(record->loan, record->addresses));
+  EXPECT_EQ(own->loans(), 0u);
 }
 
 TEST_F(MessageWriterTest, WithoutALoanNothingIsSent) {
