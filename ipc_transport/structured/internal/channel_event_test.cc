@@ -1,0 +1,189 @@
+#include "ipc_transport/structured/internal/channel_event.h"
+
+#include <poll.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "ipc_transport/buffered_pipe.h"
+#include "ipc_transport/pipe.h"
+#include "ipc_transport/socket_pipe.h"
+#include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+using testing::FailCall;
+using testing::IsOkAndHolds;
+using testing::OsTesting;
+using testing::StatusIs;
+using testing::TimeLimit;
+using testing::World;
+
+constexpr std::byte kMessage[] = {std::byte{7}};
+
+class ChannelEventTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto pair = SocketPipe::CreatePair();
+    ASSERT_OK(pair);
+    pipe_ = std::move(pair->first);
+    peer_ = std::move(pair->second);
+    ASSERT_OK_AND_ASSIGN(event_, ChannelEvent::Create(*pipe_));
+  }
+
+  bool IsReadable() { return Poll(absl::ZeroDuration()); }
+  bool BecomesReadable() { return Poll(TimeLimit()); }
+
+  absl::StatusOr<std::optional<size_t>> TryReceive() {
+    std::array<std::byte, 16> buffer;
+    return pipe_->TryReceive(absl::MakeSpan(buffer), nullptr);
+  }
+
+  std::unique_ptr<Pipe> pipe_;
+  std::unique_ptr<Pipe> peer_;
+  std::unique_ptr<ChannelEvent> event_;
+
+ private:
+  bool Poll(absl::Duration timeout) {
+    pollfd poll_fd = {.fd = event_->fd().get(), .events = POLLIN, .revents = 0};
+    return poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) == 1;
+  }
+};
+
+TEST_F(ChannelEventTest, IsReadableAtFirstAndQuietOnceTold) {
+  EXPECT_TRUE(IsReadable());
+  EXPECT_TRUE(IsReadable());
+  event_->Quiet();
+  EXPECT_FALSE(IsReadable());
+  event_->Quiet();
+  EXPECT_FALSE(IsReadable());
+}
+
+TEST_F(ChannelEventTest, IsReadableFromASignalUntilItIsQuieted) {
+  event_->Quiet();
+  for (int i = 0; i < 3; ++i) event_->Signal();
+  EXPECT_TRUE(BecomesReadable());
+  EXPECT_TRUE(IsReadable());
+  event_->Quiet();
+  EXPECT_FALSE(IsReadable());
+}
+
+TEST_F(ChannelEventTest, IsReadableWhileThePipeIs) {
+  event_->Quiet();
+  EXPECT_THAT(TryReceive(), IsOkAndHolds(std::nullopt));
+  ASSERT_OK(peer_->Send(kMessage, {}, TimeLimit()));
+  EXPECT_TRUE(BecomesReadable());
+  event_->Quiet();
+  EXPECT_TRUE(IsReadable());
+  EXPECT_THAT(TryReceive(), IsOkAndHolds(std::optional<size_t>(1)));
+  EXPECT_THAT(TryReceive(), IsOkAndHolds(std::nullopt));
+  EXPECT_FALSE(IsReadable());
+  peer_->Close();
+  EXPECT_TRUE(BecomesReadable());
+}
+
+TEST_F(ChannelEventTest, ADeadlineThatHasPassedMakesItReadable) {
+  event_->Quiet();
+  event_->SetTimer(Deadline::Passed());
+  EXPECT_TRUE(BecomesReadable());
+  event_->Quiet();
+  EXPECT_TRUE(IsReadable());
+}
+
+TEST_F(ChannelEventTest, ADeadlineMakesItReadableOnceItPasses) {
+  event_->Quiet();
+  const Deadline deadline(absl::Milliseconds(20));
+  event_->SetTimer(deadline);
+  EXPECT_TRUE(BecomesReadable());
+  EXPECT_TRUE(deadline.HasPassed());
+}
+
+TEST_F(ChannelEventTest, NeverClearsTheTimer) {
+  event_->Quiet();
+  event_->SetTimer(Deadline::Never());
+  EXPECT_FALSE(IsReadable());
+  for (int i = 0; i < 2; ++i) {
+    event_->SetTimer(Deadline::Passed());
+    EXPECT_TRUE(BecomesReadable());
+    event_->SetTimer(Deadline::Never());
+    EXPECT_FALSE(IsReadable());
+  }
+}
+
+TEST_F(ChannelEventTest, AnotherDeadlineReplacesTheOneBefore) {
+  event_->Quiet();
+  event_->SetTimer(Deadline::Passed());
+  EXPECT_TRUE(BecomesReadable());
+  event_->SetTimer(absl::Hours(24 * 365));
+  EXPECT_FALSE(IsReadable());
+  event_->SetTimer(absl::Milliseconds(1));
+  EXPECT_TRUE(BecomesReadable());
+}
+
+// R2
+TEST_F(ChannelEventTest, LeavesNothingBehindWhereDescriptorsRunOut) {
+  const World before = World::Now();
+  for (const char* const function : {"EpollCreate", "EventFd", "TimerFd"}) {
+    const OsTesting os({FailCall(function, EMFILE)});
+    EXPECT_THAT(ChannelEvent::Create(*pipe_), StatusIs(absl::StatusCode::kResourceExhausted)) << function;
+    EXPECT_EQ(os.interventions(), 1) << function;
+    EXPECT_EQ(World::Now(), before) << function;
+  }
+  for (int nth = 1; nth <= 3; ++nth) {
+    const OsTesting os({FailCall("EpollCtl", ENOSPC, {.first = nth})});
+    EXPECT_FALSE(ChannelEvent::Create(*pipe_).ok()) << nth;
+    EXPECT_EQ(os.interventions(), 1) << nth;
+    EXPECT_EQ(World::Now(), before) << nth;
+  }
+  ASSERT_OK(ChannelEvent::Create(*pipe_));
+  EXPECT_EQ(World::Now(), before);
+}
+
+// Has no descriptor to wait for.
+class DeafPipe final : public BufferedPipe {
+ public:
+  DeafPipe() : BufferedPipe(/*max_message_bytes=*/64, /*max_descriptors=*/0) {}
+  ~DeafPipe() override { Close(); }
+
+ private:
+  absl::StatusOr<bool> SendMessage(absl::Span<const Blob>, size_t, absl::Span<const FdView>) override { return false; }
+  absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte>, absl::Span<std::byte>,
+                                                       std::vector<Fd>*) override {
+    return std::nullopt;
+  }
+  absl::Status WaitForRoom(Deadline) override { return absl::DeadlineExceededError("full"); }
+  absl::Status WaitForMessage(Deadline) override { return absl::DeadlineExceededError("empty"); }
+  absl::Status SendFinish() override { return absl::OkStatus(); }
+  void Shut() override {}
+};
+
+TEST(ChannelEventOfAPipeTest, APipeMustHaveADescriptor) {
+  DeafPipe pipe;
+  const World before = World::Now();
+  EXPECT_THAT(ChannelEvent::Create(pipe), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(World::Now(), before);
+}
+
+}  // namespace
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
