@@ -71,11 +71,11 @@ ChannelCore::ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStor
       store_(std::move(store)),
       type_of_(type_of),
       max_heap_bytes_(std::max(options.max_heap_message_bytes, kLeastHeapMessageBytes)),
+      max_waiting_messages_(std::max<uint64_t>(options.max_waiting_messages, kFirstCredit)),
       measures_round_trips_(options.measure_round_trips),
-      writer_(pipe_.get(), schema, std::max<uint64_t>(options.max_waiting_messages, kFirstCredit),
-              [this] { PumpAll(); }),
+      writer_(pipe_.get(), schema, max_waiting_messages_, [this] { PumpAll(); }),
       reader_(pipe_.get(), store_, schema, IncomingOptionsOf(options, max_heap_bytes_), next_id_),
-      inbox_(options.max_waiting_messages) {
+      inbox_(max_waiting_messages_) {
   if (pipe_ == nullptr) {
     Break(absl::FailedPreconditionError("the channel was upgraded from one without a pipe: moved from, taken before, "
                                         "or never opened"))
@@ -339,7 +339,7 @@ absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Request(OutgoingMessage* messa
 absl::Status ChannelCore::RequestMany(OutgoingMessage* message, const Sending& sending, PendingRequest& request,
                                       Deadline deadline) {
   request.wants_many = true;
-  request.max_answers = inbox_.capacity();
+  request.max_answers = max_waiting_messages_;
   return SendMessage(message, sending, &request, deadline).status();
 }
 
@@ -369,7 +369,7 @@ absl::Status ChannelCore::RequestAsync(OutgoingMessage* message, const Sending& 
                                        AnswerCallback on_answer, Deadline deadline) {
   const auto request = std::make_shared<PendingRequest>();
   request->wants_many = wants_many;
-  request->max_answers = inbox_.capacity();
+  request->max_answers = max_waiting_messages_;
   request->on_answer = std::move(on_answer);
   {
     const MutexLock lock(mutex_);

@@ -166,6 +166,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   const std::shared_ptr<MessageStore> store_;
   const TypeOfMessage type_of_;
   const uint64_t max_heap_bytes_;
+  const uint64_t max_waiting_messages_;
   const bool measures_round_trips_;
 
   // Set once `end_status_` is; release there, acquire in `EndStatus`.
