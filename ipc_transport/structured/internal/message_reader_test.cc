@@ -200,6 +200,16 @@ TEST_F(MessageReaderTest, AnotherMessageDropsWhatIsNotComplete) {
   PeerSendsSplit(3, Join(HonestMessage(3), kNullRoot), 16);
   EXPECT_TRUE(Reads<std::monostate>().has_value());
   ExpectMessage(3);
+
+  ConnectAndCheck();
+  FragmentHeader header = HonestFragment(1, 100);
+  PeerSends(Join(header, std::string(40, 'x')));
+  PeerSends(Join(HonestMessage(2), kNullRoot));
+  header.offset = 40;
+  PeerSends(Join(header, std::string(40, 'x')));
+  EXPECT_TRUE(Reads<std::monostate>().has_value());
+  ExpectMessage(2);
+  ExpectDataLoss("bytes at 40 of message 1 without its beginning");
 }
 
 TEST_F(MessageReaderTest, NothingComesBeforeTheSchema) {
@@ -338,8 +348,12 @@ class StoredMessageReaderTest : public MessageReaderTest {
  protected:
   StoredMessageReaderTest() {
     std::tie(peers_store_, store_) = FakeStore::CreatePair();
+    Build(1, 100'000);
+  }
+
+  void Build(size_t parts, size_t bytes) {
     message_ = OutgoingMessage::New(peers_store_);
-    testing::Fill(message_->builder().getRoot<Parcel>(), 5, 1, 100'000);
+    testing::Fill(message_->builder().getRoot<Parcel>(), 5, parts, bytes);
     EXPECT_OK(message_->Seal());
   }
 
@@ -364,12 +378,15 @@ class StoredMessageReaderTest : public MessageReaderTest {
 
 TEST_F(StoredMessageReaderTest, AStoredMessageIsBorrowedWhateverItsSize) {
   ConnectAndCheck(store_);
-  PeerSends(Record(1, Addresses()));
+  Build(120, 1000);
+  const Bytes record = Record(1, Addresses());
+  ASSERT_GT(record.size(), kMaxBytes);
+  PeerSends(record);
   {
     const std::optional<IncomingMessage::Ptr> message = Reads<IncomingMessage::Ptr>();
     ASSERT_TRUE(message.has_value());
-    EXPECT_TRUE(testing::IsFilled((*message)->root().as<Parcel>(), 5, 1, 100'000));
-    EXPECT_GE((*message)->stored_bytes(), 100'000u);
+    EXPECT_TRUE(testing::IsFilled((*message)->root().as<Parcel>(), 5, 120, 1000));
+    EXPECT_GE((*message)->stored_bytes(), 120'000u);
     EXPECT_EQ(peers_store_->loans(), 1u);
   }
   EXPECT_EQ(peers_store_->loans(), 0u);
