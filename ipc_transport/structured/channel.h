@@ -118,7 +118,8 @@ class StructuredChannel {
 
   // As `Send`, then waits for the answer. What else comes meanwhile is kept, in order, for `Receive` or `Dispatch`.
   // RESOURCE_EXHAUSTED: too much of that is kept (see StructuredChannelOptions), or the answer is larger than this side
-  // takes. An answer that comes after the deadline is dropped. OUT_OF_RANGE: the peer has finished sending.
+  // takes. An answer that comes after the deadline is dropped: the peer may have the request all the same.
+  // OUT_OF_RANGE: the peer has finished sending.
   absl::StatusOr<Incoming<Root>> Request(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const std::optional<uint16_t> type = message.type();
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
@@ -136,7 +137,8 @@ class StructuredChannel {
     return RequestAsync(std::move(message), false, std::move(on_answer), deadline);
   }
 
-  // A request whose answers, any number of them, are taken from what is returned. As `Send`.
+  // A request whose answers, any number of them, are taken from what is returned. As `Send`; `deadline` is for sending
+  // alone.
   absl::StatusOr<Answers<Root>> RequestMany(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const std::optional<uint16_t> type = message.type();
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
@@ -144,14 +146,15 @@ class StructuredChannel {
     SLUICE_RETURN_IF_ERROR(core_->RequestMany(consumed.get(), {.type = type}, *request, deadline));
     return Answers<Root>(core_.core(), std::move(request));
   }
-  // `on_answer` gets each of them (Incoming::more_follow tells the last), or an error, which is the end.
+  // `on_answer` gets each of them (Incoming::more_follow tells the last), or an error, which is the end. `deadline` is
+  // for all of them.
   absl::Status RequestMany(Message<Root>&& message, AnswerHandler on_answer, Deadline deadline = Deadline::Default()) {
     return RequestAsync(std::move(message), true, std::move(on_answer), deadline);
   }
 
   // Receiving.
 
-  // The next message that is no answer, in the order of sending.
+  // The next message that is no answer, in the order of sending, whether it has a handler or not.
   // OUT_OF_RANGE: the peer has finished sending. RESOURCE_EXHAUSTED: the next was larger than this side takes, and was
   // dropped.
   absl::StatusOr<Incoming<Root>> Receive(Deadline deadline = Deadline::Default()) {
@@ -160,7 +163,9 @@ class StructuredChannel {
 
   // From now on `handler` runs in `Dispatch` for each message, or for the next one, whose root is the union member
   // `type`; `OnOther` for those without a handler of their own, also from a peer whose schema has more types. A handler
-  // replaces the one before; null: none. Messages without any wait, in order. They are dropped when the channel closes.
+  // replaces the one before; null: none. Messages without any wait, in order, and count against what the peer may send:
+  // give `OnOther` to drop them. One that was larger than this side takes is only counted. What a handler throws comes
+  // out of `Dispatch`; the channel goes on.
   using Handler = absl::AnyInvocable<void(Incoming<Root>)>;
   void On(MessageType<Root> type, Handler handler) {
     core_->On(static_cast<uint16_t>(type), Untyped(std::move(handler)));
@@ -170,7 +175,8 @@ class StructuredChannel {
   }
   void OnOther(Handler handler) { core_->OnOther(Untyped(std::move(handler))); }
 
-  // Runs in `Dispatch`, once, after all that came before: why nothing more comes from the peer. Not after `Close`.
+  // Runs in `Dispatch`, once, after all that came before: why nothing more comes from the peer. It does not run once
+  // this side has closed the channel.
   using EndHandler = internal::EndHandler;
   void OnEnd(EndHandler handler) { core_->OnEnd(std::move(handler)); }
 

@@ -185,7 +185,7 @@ class Incoming {
 
   // Answers a request, once; after `ReplyMore` this is the last answer. `answer` is consumed, sent or not.
   // FAILED_PRECONDITION: not a request, or answered already. Else as `StructuredChannel::Send`, and then it may be
-  // tried again.
+  // tried again, with a new answer. A request that is destroyed unanswered leaves the peer to its deadline.
   absl::Status Reply(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
     return Reply(std::move(answer), false, deadline);
   }

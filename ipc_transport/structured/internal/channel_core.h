@@ -43,7 +43,7 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// What sort of message it is: its root's union member; nullopt: it has none, or cannot be read.
+// What sort of message it is: its root's union member; nullopt: it has none.
 using TypeOfMessage = std::optional<uint16_t> (*)(const IncomingMessage& message);
 inline std::optional<uint16_t> NoType(const IncomingMessage&) { return std::nullopt; }
 

@@ -3,8 +3,6 @@
 #ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_MESSAGE_TYPE_H_
 #define SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_MESSAGE_TYPE_H_
 
-#include <kj/exception.h>
-
 #include <cstdint>
 #include <optional>
 
@@ -28,14 +26,9 @@ std::optional<uint16_t> TypeOf(typename Root::Reader body) {
   }
 }
 
-// nullopt also for a message of the peer whose root cannot be read.
 template <typename Root>
 std::optional<uint16_t> TypeOfIncoming(const IncomingMessage& message) {
-  try {
-    return TypeOf<Root>(message.root().template as<Root>());
-  } catch (const kj::Exception&) {
-    return std::nullopt;
-  }
+  return TypeOf<Root>(message.root().template as<Root>());
 }
 
 }  // namespace internal
