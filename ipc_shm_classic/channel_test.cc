@@ -4,5 +4,9 @@
 #include "ipc_shm_classic/session.h"
 #include "ipc_transport/structured/channel_conformance.h"
 
-SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(
-    Classic, ipc::testing::ChannelsOf<ipc::session::shm::classic::Session, ipc::session::shm::classic::Server>());
+using ipc::session::shm::classic::Server;
+using ipc::session::shm::classic::Session;
+
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(Classic, ipc::testing::ChannelsOf<Session, Server>());
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(ClassicSocket, ipc::testing::SocketChannelsOf<Session, Server>());
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(ClassicMq, ipc::testing::MqChannelsOf<Session, Server>());

@@ -4,5 +4,9 @@
 #include "ipc_shm_jemalloc/session.h"
 #include "ipc_transport/structured/channel_conformance.h"
 
-SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(
-    Jemalloc, ipc::testing::ChannelsOf<ipc::session::shm::jemalloc::Session, ipc::session::shm::jemalloc::Server>());
+using ipc::session::shm::jemalloc::Server;
+using ipc::session::shm::jemalloc::Session;
+
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(Jemalloc, ipc::testing::ChannelsOf<Session, Server>());
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(JemallocSocket, ipc::testing::SocketChannelsOf<Session, Server>());
+SLUICE_INSTANTIATE_CHANNEL_CONFORMANCE(JemallocMq, ipc::testing::MqChannelsOf<Session, Server>());

@@ -81,11 +81,30 @@ absl::StatusOr<ChannelEnd> ConnectSessionOver(Fd socket) {
   return EndOf(std::move(session));
 }
 
+// As EndOf, but the channels lie over pipes of another kind, beside the session.
+absl::StatusOr<std::pair<ChannelEnd, ChannelEnd>> OverSockets(absl::StatusOr<std::pair<ChannelEnd, ChannelEnd>> ends);
+absl::StatusOr<std::pair<ChannelEnd, ChannelEnd>> OverMessageQueues(
+    absl::StatusOr<std::pair<ChannelEnd, ChannelEnd>> ends);
+
 template <typename Session, typename Server>
 constexpr ChannelKindUnderTest ChannelsOf() {
   return {.connect = &ConnectSessions<Session, Server>,
           .connect_over = &ConnectSessionOver<Session, Server>,
           .more_than_store_bytes = kChannelsArenaBytes + 1'000'000};
+}
+
+template <typename Session, typename Server>
+constexpr ChannelKindUnderTest SocketChannelsOf() {
+  ChannelKindUnderTest kind = ChannelsOf<Session, Server>();
+  kind.connect = [] { return OverSockets(ConnectSessions<Session, Server>()); };
+  return kind;
+}
+
+template <typename Session, typename Server>
+constexpr ChannelKindUnderTest MqChannelsOf() {
+  ChannelKindUnderTest kind = ChannelsOf<Session, Server>();
+  kind.connect = [] { return OverMessageQueues(ConnectSessions<Session, Server>()); };
+  return kind;
 }
 
 }  // namespace testing

@@ -106,7 +106,7 @@ class StructuredChannel {
   // RESOURCE_EXHAUSTED: the channel's memory did not suffice for the message, or too many are out; the text has the
   // figures. INVALID_ARGUMENT: a `message` that was moved from or sent before, or refers to external data, or has more
   // descriptors than the pipe carries.
-  // FAILED_PRECONDITION: the message lies in the memory of another session.
+  // A message that lies in the memory of another session is copied.
   absl::Status Send(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const std::optional<uint16_t> type = message.type();
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);

@@ -95,7 +95,8 @@ class Message {
   // what followed was built in private memory, and the message cannot be sent.
   absl::Status status() const { return message_->status(); }
 
-  // May then be sent many times, on every channel of the same memory; a heap message on every channel.
+  // May then be sent many times, on every channel. One that lies in the memory of another session is copied
+  // each time.
   // RESOURCE_EXHAUSTED: as `status`, or too many messages are out. INVALID_ARGUMENT: moved from, sent or frozen before,
   // or it refers to external data (Cap'n Proto's Orphanage::referenceExternalData); copy it.
   absl::StatusOr<FrozenMessage<Root>> Freeze() && {

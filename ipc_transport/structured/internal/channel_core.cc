@@ -191,10 +191,9 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
     }
     SLUICE_RETURN_IF_ERROR(EndStatus());
   }
+  OutgoingMessage::Ptr copy;  // Of a message in memory that the peer does not reach.
   if (message.store_of_segments() != nullptr && message.store_of_segments() != store_.get()) {
-    return absl::FailedPreconditionError(
-        "the message lies in the memory of another session than the channel; build it with this channel's NewMessage, "
-        "or on the heap");
+    SLUICE_ASSIGN_OR_RETURN(copy, message.CopyTo(store_));
   }
   absl::StatusOr<uint64_t> id = absl::UnknownError("not sent");
   while (true) {
@@ -202,7 +201,7 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
     if (!send_turn_.Take(deadline)) return TooLate("sending");
     const PassTurn pass(send_turn_);
     if (sending.answered == nullptr && !HasCredit()) continue;  // Another thread has used it.
-    id = WriteMessage(message, sending, request, deadline);
+    id = WriteMessage(copy != nullptr ? *copy : message, sending, request, deadline);
     break;
   }
   FlushControls();

@@ -89,7 +89,8 @@ class MessageReaderTest : public ::testing::Test {
     reader_.reset();
     pipe_ = std::move(pair->first);
     peer_ = std::move(pair->second);
-    reader_.emplace(pipe_.get(), std::move(store), Schema(), IncomingOptions{.max_copied_bytes = kMaxBytes}, next_own_id_);
+    reader_.emplace(pipe_.get(), std::move(store), Schema(), IncomingOptions{.max_copied_bytes = kMaxBytes},
+                    next_own_id_);
   }
   // One that knows its peer.
   void ConnectAndCheck(std::shared_ptr<MessageStore> store = nullptr) {

@@ -189,6 +189,17 @@ absl::Status OutgoingMessage::Publish(absl::Span<const absl::Span<const std::byt
   return absl::OkStatus();
 }
 
+absl::StatusOr<OutgoingMessage::Ptr> OutgoingMessage::CopyTo(std::shared_ptr<MessageStore> store) const {
+  Ptr copy = New(std::move(store), bytes());
+  copy->builder().getRoot<capnp::AnyPointer>().set(builder_->getRoot<capnp::AnyPointer>().asReader());
+  for (const Fd& fd : descriptors_) {
+    SLUICE_ASSIGN_OR_RETURN(Fd duplicate, Duplicate(fd));
+    SLUICE_RETURN_IF_ERROR(copy->AttachDescriptor(std::move(duplicate)));
+  }
+  SLUICE_RETURN_IF_ERROR(copy->Seal());
+  return copy;
+}
+
 absl::StatusOr<LoanHandle> OutgoingMessage::Lend() const {
   const MutexLock lock(lend_mutex_);
   return stored_->Lend();

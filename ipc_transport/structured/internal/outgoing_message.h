@@ -78,6 +78,9 @@ class OutgoingMessage {
   // Null if there are none in the store.
   const MessageStore* store_of_segments() const { return stored_ != nullptr ? store_.get() : nullptr; }
   absl::Span<const SegmentAddress> addresses() const { return stored_->addresses(); }
+  // A sealed copy in another store, or on the heap if that is null; with duplicates of the descriptors. As `Seal`, or
+  // RESOURCE_EXHAUSTED: no descriptors for those (raise RLIMIT_NOFILE). Any thread.
+  absl::StatusOr<Ptr> CopyTo(std::shared_ptr<MessageStore> store) const;
   // As in StoredSegments.
   absl::StatusOr<LoanHandle> Lend() const;
   void TakeBack(LoanHandle loan) const;
