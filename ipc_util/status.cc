@@ -61,6 +61,8 @@ absl::string_view Name(Reason reason) {
       return "silent";
     case Reason::kNoServer:
       return "no server";
+    case Reason::kNoAnswer:
+      return "no answer";
     case Reason::kNotListed:
       return "not listed";
     case Reason::kWrongUser:

@@ -23,13 +23,14 @@ inline namespace sluice_0 {
 // Why, for programs. A status that carries none has `kNone`.
 enum class Reason {
   kNone = 0,
-  // UNAVAILABLE: how the peer went.
+  // UNAVAILABLE: how the peer went, or what it did not do.
   kGoodbye,   // It closed the session or channel.
   kExited,    // Its process ended by itself.
   kKilled,    // Its process was killed by a signal.
   kGone,      // Its process or its end of the socket is gone; the kernel tells no more.
   kSilent,    // It has not answered for the keep-alive time.
   kNoServer,  // Nobody listens.
+  kNoAnswer,  // It let go of the request without an answer; all else goes on.
   // PERMISSION_DENIED and FAILED_PRECONDITION: why a login was refused.
   kNotListed,        // The app is not on the server's list.
   kWrongUser,        // uid or gid differ from the universe's.

@@ -119,7 +119,8 @@ class StructuredChannel {
   // As `Send`, then waits for the answer. What else comes meanwhile is kept, in order, for `Receive` or `Dispatch`.
   // RESOURCE_EXHAUSTED: too much of that is kept (see StructuredChannelOptions), or the answer is larger than this side
   // takes. An answer that comes after the deadline is dropped: the peer may have the request all the same.
-  // OUT_OF_RANGE: the peer has finished sending.
+  // OUT_OF_RANGE: the peer has finished sending. UNAVAILABLE also if it lets go of the request without an answer
+  // (kNoAnswer), or could not take it; then the channel goes on.
   absl::StatusOr<Incoming<Root>> Request(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
     const std::optional<uint16_t> type = message.type();
     const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);

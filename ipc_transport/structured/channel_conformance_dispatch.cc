@@ -23,6 +23,7 @@
 #include "ipc_transport/structured/counters.h"
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/status.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
 
@@ -39,6 +40,7 @@ using ParcelAnswer = absl::StatusOr<Incoming<Parcel>>;
 constexpr auto kCancelled = absl::StatusCode::kCancelled;
 constexpr auto kDeadlineExceeded = absl::StatusCode::kDeadlineExceeded;
 constexpr auto kFailedPrecondition = absl::StatusCode::kFailedPrecondition;
+constexpr auto kResourceExhausted = absl::StatusCode::kResourceExhausted;
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 
 // A message of a type, whose number tells it from others.
@@ -232,6 +234,49 @@ TEST_P(ChannelConformance, AnswersThatNobodyWantsAreToldToBothSidesAndKillNothin
   ASSERT_OK(a.Send(Built(a, 4), TimeLimit()));
   ExpectParcel(b, 4);
   EXPECT_EQ(b.counters().unwanted_answers, 2u);
+}
+
+TEST_P(ChannelConformance, ARequestThatIsLetGoOfEndsWithoutItsDeadline) {
+  auto [a, b] = Both();
+  std::thread server([&b = b] {
+    for (int i = 0; i < 2; ++i) EXPECT_THAT(b.Receive(TimeLimit()), IsOk());  // Destroyed at once.
+    absl::StatusOr<Incoming<Parcel>> many = b.Receive(TimeLimit());
+    ASSERT_THAT(many, IsOk());
+    ASSERT_THAT(many->ReplyMore(Built(b, 5), TimeLimit()), IsOk());
+    Incoming<Parcel> taken = *std::move(many);
+    absl::StatusOr<Incoming<Parcel>> last = b.Receive(TimeLimit());
+    ASSERT_THAT(last, IsOk());
+    ASSERT_THAT(last->Reply(Built(b, 6), TimeLimit()), IsOk());  // Answered: nothing more is told.
+  });
+  const absl::Status end = a.Request(Built(a, 1, 1, 10'000), Deadline::Never()).status();
+  EXPECT_THAT(end, StatusIs(kUnavailable, HasSubstr("without an answer")));
+  EXPECT_EQ(ReasonOf(end), Reason::kNoAnswer);
+  absl::Status told;
+  ASSERT_OK(a.Request(Built(a, 2), [&](ParcelAnswer answer) { told = answer.status(); }, Deadline::Never()));
+  while (told.ok()) ASSERT_OK(a.Dispatch(TimeLimit()));
+  EXPECT_EQ(ReasonOf(told), Reason::kNoAnswer);
+  absl::StatusOr<Answers<Parcel>> answers = a.RequestMany(Built(a, 3), TimeLimit());
+  ASSERT_OK(answers);
+  ASSERT_OK_AND_ASSIGN(const std::optional<Incoming<Parcel>> first, answers->Next(TimeLimit()));
+  EXPECT_TRUE(first.has_value());
+  EXPECT_THAT(a.Request(Built(a, 4), TimeLimit()), IsOk());
+  server.join();
+  EXPECT_EQ(ReasonOf(answers->Next(TimeLimit()).status()), Reason::kNoAnswer);
+}
+
+TEST_P(ChannelConformance, ARequestThatIsTooLargeIsToldSo) {
+  ParcelChannel a = Mine();
+  auto b = ParcelChannel::Upgrade(std::move(theirs_.channels[0]), theirs_.store, {.max_heap_message_bytes = 0});
+  Message<Parcel> on_heap;
+  Fill(on_heap.body(), 1, 1, 100'000);
+  std::thread server([&b = b] {
+    EXPECT_THAT(b.Receive(TimeLimit()), StatusIs(kResourceExhausted));
+    ExpectParcel(b, 2);  // What is dropped has to be read, too.
+  });
+  const absl::Status end = a.Request(std::move(on_heap), Deadline::Never()).status();
+  EXPECT_EQ(ReasonOf(end), Reason::kNoAnswer);
+  ASSERT_OK(a.Send(Built(a, 2), TimeLimit()));
+  server.join();
 }
 
 TEST_P(ChannelConformance, AnAnswerMayAskInTurn) {

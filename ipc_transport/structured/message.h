@@ -166,6 +166,16 @@ class FrozenMessage {
 template <typename Root>
 class Incoming {
  public:
+  Incoming(Incoming&& other) noexcept = default;
+  Incoming& operator=(Incoming&& other) noexcept {
+    if (this != &other) {
+      GiveUp();
+      message_ = std::move(other.message_);
+    }
+    return *this;
+  }
+  ~Incoming() { GiveUp(); }
+
   // Of a peer's message whose inside is malformed, Cap'n Proto's readers throw kj::Exception.
   typename Root::Reader body() const& { return message_->root().template as<Root>(); }
   typename Root::Reader body() const&& = delete;
@@ -186,7 +196,8 @@ class Incoming {
 
   // Answers a request, once; after `ReplyMore` this is the last answer. `answer` is consumed, sent or not.
   // FAILED_PRECONDITION: not a request, or answered already. Else as `StructuredChannel::Send`, and then it may be
-  // tried again, with a new answer. A request that is destroyed unanswered leaves the peer to its deadline.
+  // tried again, with a new answer. Where a request is destroyed unanswered, the peer's `Request` is UNAVAILABLE
+  // (kNoAnswer).
   absl::Status Reply(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
     return Reply(std::move(answer), false, deadline);
   }
@@ -218,6 +229,10 @@ class Incoming {
   friend class StructuredChannel<Root>;
 
   explicit Incoming(internal::IncomingMessage::Ptr message) : message_(std::move(message)) {}
+
+  void GiveUp() {
+    if (message_ != nullptr) internal::ChannelCore::GiveUp(*message_);
+  }
 
   absl::Status Reply(Message<Root>&& answer, bool more_follow, Deadline deadline) {
     const std::optional<uint16_t> type = answer.type();

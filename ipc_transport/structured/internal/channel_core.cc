@@ -28,8 +28,8 @@ constexpr int kMaxDrainedRecords = 65536;
 constexpr absl::Duration kDrainTime = absl::Milliseconds(50);
 // How soon a record that found no room is tried again while this side waits for something else.
 constexpr absl::Duration kControlTick = absl::Milliseconds(10);
-// Beyond, notices of unwanted answers are forgotten.
-constexpr size_t kMaxUnwanted = 64;
+// Beyond, as of a peer that does not read, notices are forgotten.
+constexpr size_t kMaxNotices = 1024;
 // Whatever the options say: no message that lies in the store takes as much.
 constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
@@ -295,26 +295,41 @@ absl::StatusOr<bool> ChannelCore::TryFlushControls() {
     return status;
   }
   while (true) {
-    uint64_t unwanted = 0;
+    std::pair<RecordKind, uint64_t> notice = {};
     {
       const MutexLock lock(mutex_);
       // Granted before the peer hears of it, as it may use it at once.
       if (unsent_credit_ == 0 && inbox_.OwesCredit()) unsent_credit_ = inbox_.Grant();
-      if (unsent_credit_ == 0 && !unwanted_.empty()) unwanted = unwanted_.front();
+      if (unsent_credit_ != 0) {
+        notice = {RecordKind::kCredit, unsent_credit_};
+      } else if (!notices_.empty()) {
+        notice = notices_.front();
+      } else {
+        break;
+      }
     }
-    if (unsent_credit_ == 0 && unwanted == 0) break;
-    SLUICE_ASSIGN_OR_RETURN(const bool sent, unsent_credit_ != 0
-                                                 ? writer_.TryWriteControl(RecordKind::kCredit, unsent_credit_)
-                                                 : writer_.TryWriteControl(RecordKind::kUnwanted, unwanted));
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, writer_.TryWriteControl(notice.first, notice.second));
     if (!sent) return false;
     os::Point("structured.told");
-    unsent_credit_ = 0;
-    if (unwanted == 0) continue;
+    if (std::exchange(unsent_credit_, 0) != 0) continue;
     const MutexLock lock(mutex_);
-    unwanted_.pop_front();
+    notices_.pop_front();
   }
   std::move(still_due).Cancel();
   return true;
+}
+
+void ChannelCore::AddNotice(RecordKind kind, uint64_t request) {
+  if (notices_.size() < kMaxNotices) notices_.emplace_back(kind, request);
+  controls_due_.store(true, std::memory_order_seq_cst);
+}
+
+void ChannelCore::TellNoAnswer(uint64_t request) {
+  {
+    const MutexLock lock(mutex_);
+    AddNotice(RecordKind::kNoAnswer, request);
+  }
+  FlushControls();
 }
 
 // ---- Receiving ----
@@ -510,6 +525,7 @@ absl::Status ChannelCore::File(Arrival arrival) {
     SLUICE_RETURN_IF_ERROR(FileMessage(std::move(*message)));
   } else if (auto* dropped = std::get_if<DroppedMessage>(&arrival)) {
     ++counters_.dropped_messages;
+    if (dropped->request != 0) AddNotice(RecordKind::kNoAnswer, dropped->request);
     if (dropped->in_reply_to != 0) {
       if (PendingRequest* const request = pending_.Fail(dropped->in_reply_to, dropped->why)) TellRequest(*request);
     } else if (!inbox_.Push(dropped->why, std::nullopt)) {
@@ -526,6 +542,15 @@ absl::Status ChannelCore::File(Arrival arrival) {
       Log(LogLevel::kWarning, absl::StrCat("the peer did not wait for the answer to its request ", unwanted->request,
                                            "; further ones on this channel are only counted"));
     }
+  } else if (const auto* no_answer = std::get_if<NoAnswerRecord>(&arrival)) {
+    if (no_answer->request >= next_id_.load(std::memory_order_relaxed)) {  // As in MessageReader.
+      return absl::DataLossError(
+          absl::StrCat("the peer will not answer request ", no_answer->request, ", which was not sent"));
+    }
+    const absl::Status why = WithReason(
+        absl::UnavailableError(absl::StrCat("the peer let go of request ", no_answer->request, " without an answer")),
+        Reason::kNoAnswer);
+    if (PendingRequest* const request = pending_.Fail(no_answer->request, why)) TellRequest(*request);
   } else if (!peer_checked_.load(std::memory_order_relaxed) && reader_.peer_checked()) {
     peer_credit_.store(std::max(reader_.peer_credit(), kFirstCredit), std::memory_order_relaxed);
     peer_checked_.store(true, std::memory_order_release);  // Pairs with `SendMessage`.
@@ -565,8 +590,7 @@ absl::Status ChannelCore::FileMessage(IncomingMessage::Ptr message) {
                                          " came after its deadline, or is not the first; it is dropped. Further ones "
                                          "on this channel are only counted"));
   }
-  if (unwanted_.size() < kMaxUnwanted) unwanted_.push_back(message->in_reply_to());
-  controls_due_.store(true, std::memory_order_seq_cst);
+  AddNotice(RecordKind::kUnwanted, message->in_reply_to());
   return absl::OkStatus();
 }
 
@@ -625,6 +649,7 @@ absl::StatusOr<FdView> ChannelCore::EventFd() {
 }
 
 absl::Status ChannelCore::Dispatch(Deadline deadline) {
+  const std::shared_ptr<ChannelCore> self = shared_from_this();  // A handler may destroy the channel.
   while (true) {
     SLUICE_ASSIGN_OR_RETURN(const bool ran, TryDispatch());
     if (ran) return absl::OkStatus();
@@ -636,6 +661,7 @@ absl::Status ChannelCore::Dispatch(Deadline deadline) {
 }
 
 absl::StatusOr<bool> ChannelCore::TryDispatch() {
+  const std::shared_ptr<ChannelCore> self = shared_from_this();  // A handler may destroy the channel.
   // Acquire and release: what the dispatcher before did is seen.
   if (is_dispatching_.exchange(true, std::memory_order_acquire)) {
     return absl::FailedPreconditionError("Dispatch runs already: in another thread, or in the handler that calls it");

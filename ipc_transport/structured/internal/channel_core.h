@@ -32,6 +32,7 @@
 #include "ipc_transport/structured/internal/message_writer.h"
 #include "ipc_transport/structured/internal/outgoing_message.h"
 #include "ipc_transport/structured/internal/pending_requests.h"
+#include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/schema_identity.h"
 #include "ipc_transport/structured/internal/turn.h"
 #include "ipc_transport/structured/store.h"
@@ -87,6 +88,11 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void Forget(PendingRequest& request);
   absl::StatusOr<IncomingMessage::Ptr> Receive(Deadline deadline);
 
+  // Tells the peer that its request will not be answered, if it is one and was not. Never waits.
+  static void GiveUp(IncomingMessage& request) {
+    if (request.is_request() && request.reply_channel() != nullptr) request.reply_channel()->TellNoAnswer(request.id());
+  }
+
   // An answer to `sending.answered`, which has a channel to answer through, once if no more follow.
   static absl::Status Reply(OutgoingMessage* answer, const Sending& sending, Deadline deadline);
   // The same, as a request in its turn.
@@ -132,6 +138,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   // Credit and notices that are due, if there is room for them now.
   void FlushControls();
   absl::Status WriteOwedNodes(Deadline deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
+  void TellNoAnswer(uint64_t request);
+  void AddNotice(RecordKind kind, uint64_t request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: no room.
   absl::StatusOr<bool> TryFlushControls() ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
 
@@ -203,9 +211,10 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status receive_end_ ABSL_GUARDED_BY(mutex_);  // Why nothing more comes.
   Inbox inbox_ ABSL_GUARDED_BY(mutex_);
   PendingRequests pending_ ABSL_GUARDED_BY(mutex_);
-  std::deque<uint64_t> unwanted_ ABSL_GUARDED_BY(mutex_);  // Answers to tell the peer of.
-  MessageStats received_;                                  // Written under `mutex_`.
-  StructuredCounters counters_ ABSL_GUARDED_BY(mutex_);    // All but `sent` and `received`.
+  // What to tell the peer: of its answers that nobody wanted, of its requests that will have none.
+  std::deque<std::pair<RecordKind, uint64_t>> notices_ ABSL_GUARDED_BY(mutex_);
+  MessageStats received_;                                // Written under `mutex_`.
+  StructuredCounters counters_ ABSL_GUARDED_BY(mutex_);  // All but `sent` and `received`.
 
   // For `Dispatch`.
   std::atomic<bool> is_dispatching_{false};  // Acquire and release: one dispatcher after the other.

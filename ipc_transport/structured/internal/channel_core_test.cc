@@ -441,6 +441,21 @@ TEST_F(ChannelCoreTest, SendsNoMoreThanThePeerAllows) {
   EXPECT_THAT(Send(), StatusIs(kDeadlineExceeded));
 }
 
+TEST_F(ChannelCoreTest, OnlyWhatWasSentCanBeLeftUnanswered) {
+  PeerSendsSchema();
+  const auto no_answer = [&](uint64_t request) {
+    PeerSends(Join(ControlHeader{.version = kRecordVersion,
+                                 .kind = static_cast<uint8_t>(RecordKind::kNoAnswer),
+                                 .reserved = {},
+                                 .value = request}));
+  };
+  no_answer(1);  // The request's, before it is made.
+  EXPECT_THAT(Request(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("request 1 without an answer")));
+  no_answer(1);  // Nobody waits any more.
+  no_answer(2);
+  ExpectBroken("will not answer request 2, which was not sent");
+}
+
 TEST_F(ChannelCoreTest, CreditDoesNotFall) {
   PeerSendsSchema();
   PeerSends(Join(ControlHeader{

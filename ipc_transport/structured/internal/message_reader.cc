@@ -15,17 +15,20 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// What the beginning of a message says it answers; 0 where there is too little of it, or what cannot be.
-uint64_t ReplyTo(absl::Span<const std::byte> beginning, uint64_t next_own_id) {
+// What the beginning of a message says of it; all zero where there is too little of it, or where it says what cannot
+// be.
+MessageHeader HeaderOf(absl::Span<const std::byte> beginning, uint64_t next_own_id) {
   MessageHeader header = {};
-  if (beginning.size() >= sizeof(header)) std::memcpy(&header, beginning.data(), sizeof(header));
-  return header.in_reply_to < next_own_id ? header.in_reply_to : 0;
+  if (beginning.size() < sizeof(header)) return header;
+  std::memcpy(&header, beginning.data(), sizeof(header));
+  return header.in_reply_to < next_own_id ? header : MessageHeader{};
 }
 
 // A message that cannot be taken ends nothing; another error does.
-absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, uint64_t in_reply_to) {
+absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, const MessageHeader& header) {
   if (!absl::IsResourceExhausted(status)) return status;
-  return DroppedMessage{.why = status, .in_reply_to = in_reply_to};
+  return DroppedMessage{
+      .why = status, .in_reply_to = header.in_reply_to, .request = (header.flags & kRequestFlag) != 0 ? header.id : 0};
 }
 
 }  // namespace
@@ -62,21 +65,23 @@ absl::StatusOr<Arrival> MessageReader::Handle(absl::Span<const std::byte> bytes)
   }
   if (const auto* credit = std::get_if<CreditRecord>(&record)) return Arrival(*credit);
   if (const auto* unwanted = std::get_if<UnwantedRecord>(&record)) return Arrival(*unwanted);
+  if (const auto* no_answer = std::get_if<NoAnswerRecord>(&record)) return Arrival(*no_answer);
   return HandleFragment(std::get<FragmentRecord>(record));
 }
 
 absl::StatusOr<Arrival> MessageReader::HandleMessage(const MessageRecord& message, absl::Span<const std::byte> record) {
   joiner_.Abandon();
   SLUICE_RETURN_IF_ERROR(CheckIds(message));
+  const MessageHeader header = HeaderOf(record, next_own_id_.load(std::memory_order_relaxed));
   if (!message.is_stored) {
     if (absl::Status status = joiner_.CheckSize(record.size()); !status.ok()) {
-      return DroppedOr(status, message.in_reply_to);
+      return DroppedOr(status, header);
     }
   }
   auto borrowed = Borrow(message);
-  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), header);
   auto copy = IncomingMessage::Copy(message, *std::move(borrowed), std::exchange(descriptors_, {}), options_);
-  if (!copy.ok()) return DroppedOr(copy.status(), message.in_reply_to);
+  if (!copy.ok()) return DroppedOr(copy.status(), header);
   return Arrival(*std::move(copy));
 }
 
@@ -108,9 +113,9 @@ absl::Status MessageReader::HandleNodes(const NodesRecord& nodes) {
 }
 
 absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& fragment) {
-  if (fragment.offset == 0) joined_reply_to_ = ReplyTo(fragment.bytes, next_own_id_.load(std::memory_order_relaxed));
+  if (fragment.offset == 0) joined_ = HeaderOf(fragment.bytes, next_own_id_.load(std::memory_order_relaxed));
   const absl::StatusOr<bool> is_complete = joiner_.Add(fragment);
-  if (!is_complete.ok()) return DroppedOr(is_complete.status(), joined_reply_to_);
+  if (!is_complete.ok()) return DroppedOr(is_complete.status(), joined_);
   if (!*is_complete) return Arrival();
   const size_t total = joiner_.total();
   HeapBytes bytes = joiner_.Take();
@@ -121,10 +126,10 @@ absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& frag
   }
   SLUICE_RETURN_IF_ERROR(CheckIds(message));
   auto borrowed = Borrow(message);
-  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message.in_reply_to);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), joined_);
   auto whole = IncomingMessage::Adopt(std::move(bytes), message, *std::move(borrowed), std::exchange(descriptors_, {}),
                                       options_);
-  if (!whole.ok()) return DroppedOr(whole.status(), message.in_reply_to);
+  if (!whole.ok()) return DroppedOr(whole.status(), joined_);
   return Arrival(*std::move(whole));
 }
 

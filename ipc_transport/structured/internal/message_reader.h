@@ -32,10 +32,12 @@ namespace internal {
 struct DroppedMessage {
   absl::Status why;          // RESOURCE_EXHAUSTED
   uint64_t in_reply_to = 0;  // 0: no answer, or not known.
+  uint64_t request = 0;      // Its id, if it wants an answer.
 };
 
 // What a record brought; monostate: nothing that concerns the channel's user.
-using Arrival = std::variant<std::monostate, IncomingMessage::Ptr, DroppedMessage, CreditRecord, UnwantedRecord>;
+using Arrival =
+    std::variant<std::monostate, IncomingMessage::Ptr, DroppedMessage, CreditRecord, UnwantedRecord, NoAnswerRecord>;
 
 // One thread at a time. `pipe` (null: nothing is called), `schema` and `next_own_id` outlive it.
 class MessageReader {
@@ -91,8 +93,8 @@ class MessageReader {
   std::unique_ptr<std::byte[]> record_;  // The last one; not cleared.
   std::vector<Fd> descriptors_;          // Came with it.
   Joiner joiner_;
-  uint64_t joined_reply_to_ = 0;  // Of the message that is being joined.
-  uint64_t last_id_ = 0;          // Of the peer's messages.
+  MessageHeader joined_ = {};  // Of the message that is being joined, as far as it can be known.
+  uint64_t last_id_ = 0;       // Of the peer's messages.
 };
 
 }  // namespace internal

@@ -204,6 +204,10 @@ absl::StatusOr<Record> ParseRecord(absl::Span<const std::byte> bytes, size_t des
       SLUICE_ASSIGN_OR_RETURN(const uint64_t request, ParseControl(bytes, descriptors));
       return UnwantedRecord{request};
     }
+    case RecordKind::kNoAnswer: {
+      SLUICE_ASSIGN_OR_RETURN(const uint64_t request, ParseControl(bytes, descriptors));
+      return NoAnswerRecord{request};
+    }
   }
   return Bad("kind", kind);
 }

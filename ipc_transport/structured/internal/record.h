@@ -7,6 +7,7 @@
 //   nodes      NodesHeader | the next bytes of what `EncodeSchema` gives: of both sides, where their layouts differ
 //   credit     ControlHeader: how many messages that are no answers the peer may have sent by then, in all
 //   unwanted   ControlHeader: the id of the request whose answer nobody waited for
+//   no answer  ControlHeader: the id of the peer's request that will not be answered
 //
 // All numbers are of this machine's byte order; every part's size is a multiple of 8 but for a fragment's bytes and the
 // name.
@@ -30,7 +31,15 @@ namespace internal {
 
 inline constexpr uint8_t kRecordVersion = 1;
 
-enum class RecordKind : uint8_t { kSchema = 1, kMessage = 2, kFragment = 3, kCredit = 4, kUnwanted = 5, kNodes = 6 };
+enum class RecordKind : uint8_t {
+  kSchema = 1,
+  kMessage = 2,
+  kFragment = 3,
+  kCredit = 4,
+  kUnwanted = 5,
+  kNodes = 6,
+  kNoAnswer = 7
+};
 
 // Flags of a message.
 inline constexpr uint8_t kRequestFlag = 1;  // Wants an answer.
@@ -155,7 +164,12 @@ struct UnwantedRecord {
   uint64_t request = 0;
 };
 
-using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditRecord, UnwantedRecord, NodesRecord>;
+struct NoAnswerRecord {
+  uint64_t request = 0;
+};
+
+using Record = std::variant<MessageRecord, FragmentRecord, SchemaRecord, CreditRecord, UnwantedRecord, NoAnswerRecord,
+                            NodesRecord>;
 
 // Checks a peer's record, `bytes` of private memory, 8-aligned, with as many `descriptors` as came with it. DATA_LOSS,
 // naming the field and its value, if anything is not as written above.

@@ -134,7 +134,7 @@ TEST(MessageRecordTest, EveryFieldIsChecked) {
       {"version 2", [](MessageHeader& header) { header.version = kRecordVersion + 1; }},
       {"kind 0", [](MessageHeader& header) { header.kind = 0; }},
       {"reserved bits 4", [](MessageHeader& header) { header.kind = 4; }},
-      {"kind 7", [](MessageHeader& header) { header.kind = 7; }},
+      {"kind 8", [](MessageHeader& header) { header.kind = 8; }},
       {"kind 255", [](MessageHeader& header) { header.kind = 255; }},
       {"flags 8", [](MessageHeader& header) { header.flags = kKnownFlags + 1; }},
       {"further answers to message 0", [](MessageHeader& header) { header.flags = kMoreFlag; }},
@@ -204,13 +204,17 @@ TEST(ControlRecordTest, SaysOneNumber) {
   const Bytes unwanted = Join(HonestControl(RecordKind::kUnwanted));
   ASSERT_OK_AND_ASSIGN(const UnwantedRecord notice, Parse<UnwantedRecord>(unwanted));
   EXPECT_EQ(notice.request, 70u);
+  const Bytes no_answer = Join(HonestControl(RecordKind::kNoAnswer));
+  ASSERT_OK_AND_ASSIGN(const NoAnswerRecord refused, Parse<NoAnswerRecord>(no_answer));
+  EXPECT_EQ(refused.request, 70u);
+  ExpectExactSize(no_answer);
   ExpectExactSize(credit);
   ExpectExactSize(unwanted);
 }
 
 // M5
 TEST(ControlRecordTest, EveryFieldIsChecked) {
-  for (const RecordKind kind : {RecordKind::kCredit, RecordKind::kUnwanted}) {
+  for (const RecordKind kind : {RecordKind::kCredit, RecordKind::kUnwanted, RecordKind::kNoAnswer}) {
     const std::vector<std::pair<std::string, void (*)(ControlHeader&)>> lies = {
         {"version 2", [](ControlHeader& header) { header.version = kRecordVersion + 1; }},
         {"reserved bits 1", [](ControlHeader& header) { header.reserved[0] = 1; }},
