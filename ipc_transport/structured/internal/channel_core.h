@@ -19,6 +19,8 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/channel_options.h"
@@ -112,6 +114,11 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   void Close();
 
  private:
+  // Records that are no message do not keep a call from its deadline, or an event loop from its other business.
+  static constexpr uint32_t kRecordsPerClock = 64;
+  // How soon a record that found no room is tried again while this side waits for something else.
+  static constexpr absl::Duration kControlTick = absl::Milliseconds(10);
+
   using Event = absl::AnyInvocable<void()>;
   using AsyncRequest = std::shared_ptr<PendingRequest>;
 
@@ -122,6 +129,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
     const PendingRequest* request = nullptr;  // kAnswer.
     CondVar wake = {};
   };
+
+  static absl::Status TooLate(absl::string_view what);
+  static int64_t NowNanos();
 
   // The channel is of no more use.
   absl::Status Break(const absl::Status& status);
