@@ -12,10 +12,12 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/channel_conformance.h"
+#include "ipc_transport/structured/channel_options.h"
 #include "ipc_transport/structured/internal/record.h"
 #include "ipc_transport/structured/internal/schema_identity.h"
 #include "ipc_transport/structured/testing/parcels.h"
@@ -41,6 +43,7 @@ using ::testing::HasSubstr;
 
 constexpr size_t kBusyCredit = 64;
 constexpr auto kDataLoss = absl::StatusCode::kDataLoss;
+constexpr auto kDeadlineExceeded = absl::StatusCode::kDeadlineExceeded;
 constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 
 std::vector<absl::StatusOr<ChannelEnd> (*)(Fd)>& Peers() {
@@ -61,6 +64,7 @@ SLUICE_CHILD_ROLE(structured_peer) {
     if (!request.ok()) return 3;
     const uint64_t number = request->body().getNumber();
     if (number == 0) break;
+    if (!request->expects_reply()) continue;
     Message<Parcel> answer = channel.NewMessage();
     Fill(answer.body(), number + 1, 10, number);
     if (!request->Reply(std::move(answer), TimeLimit()).ok()) return 4;
@@ -139,6 +143,25 @@ TEST_P(ChannelConformance, AKillEndsARequest) {
     EXPECT_THAT(channel.Send(Built(channel, 1, 1, 50'000), TimeLimit()), StatusIs(kUnavailable));
     EXPECT_THAT(channel.Request(Built(channel, 1, 1, 50'000), TimeLimit()), StatusIs(kUnavailable));
   }
+}
+
+// B1, B3, B4: a peer that does nothing holds nobody up beyond the deadline, and costs no more than its credit.
+TEST_P(ChannelConformance, AStoppedPeerIsWaitedForUntilTheDeadlineOnly) {
+  Peer peer = StartPeer(GetParam());
+  ParcelChannel channel = Upgrade(peer.end);
+  ASSERT_OK(channel.Request(Built(channel, 1), TimeLimit()));
+  peer.child.Stop();
+  EXPECT_THAT(channel.Request(Built(channel, 2, 1, 20'000), absl::Milliseconds(20)), StatusIs(kDeadlineExceeded));
+  absl::Status sent;
+  size_t messages = 0;
+  for (; sent.ok(); ++messages) sent = channel.Send(Built(channel, 3), absl::Milliseconds(20));
+  EXPECT_THAT(sent, StatusIs(kDeadlineExceeded));
+  EXPECT_LE(messages, StructuredChannelOptions().max_waiting_messages + 1);
+  peer.child.Continue();
+  ASSERT_OK(channel.Request(Built(channel, 4), TimeLimit()));
+  peer.child.Stop();
+  channel.Close();  // Does not wait.
+  peer.child.Continue();
 }
 
 // What this side has of a session is its own again, however far the peer came: the first time, and amid the traffic.
