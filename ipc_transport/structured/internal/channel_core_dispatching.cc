@@ -127,7 +127,7 @@ ChannelCore::Event ChannelCore::EventOf(const AsyncRequest& request) {
   request->is_ready = false;
   absl::StatusOr<IncomingMessage::Ptr> answer = *request->Take();
   const bool is_error = !answer.ok();
-  const bool is_over = is_error || (request->answers.empty() && absl::IsOutOfRange(request->end));
+  const bool is_over = is_error || (request->answers.empty() && request->is_complete);
   if (is_over) {
     pending_.Remove(*request);
     async_.erase(request.get());
@@ -144,7 +144,7 @@ void ChannelCore::ExpireRequests() {
     PendingRequest& request = *expiries_.begin()->second;
     expiries_.erase(expiries_.begin());
     request.expiry.reset();
-    if (!request.end.ok()) continue;
+    if (request.is_over()) continue;
     pending_.Remove(request);
     request.end = absl::DeadlineExceededError(absl::StrCat("no answer to request ", request.id, " came in time"));
     MakeReady(request);
@@ -153,7 +153,7 @@ void ChannelCore::ExpireRequests() {
 
 void ChannelCore::EndRequests() {
   for (const auto& [request, shared] : async_) {
-    if (!request->end.ok()) continue;
+    if (request->is_over()) continue;
     pending_.Remove(*request);
     request->end = receive_end_;
     MakeReady(*request);

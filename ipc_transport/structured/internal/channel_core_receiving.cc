@@ -87,7 +87,7 @@ absl::Status ChannelCore::RequestAsync(OutgoingMessage* message, const Sending& 
 }
 
 absl::StatusOr<IncomingMessage::Ptr> ChannelCore::Receive(Deadline deadline) {
-  absl::StatusOr<IncomingMessage::Ptr> message = absl::UnknownError("nothing received");
+  absl::StatusOr<IncomingMessage::Ptr> message = IncomingMessage::Ptr();
   {
     const MutexLock lock(mutex_);
     Sleeper me = {.want = Want::kMessage};
@@ -135,8 +135,11 @@ absl::Status ChannelCore::PumpUntil(Sleeper& me, Deadline deadline) {
   absl::Status status;
   while (!IsDone(me)) {
     status = EndStatus();
-    if (status.ok()) status = receive_end_;
     if (!status.ok()) break;
+    if (ABSL_PREDICT_FALSE(!receive_end_.ok())) {
+      status = receive_end_;
+      break;
+    }
     if (!reads && is_read_) {
       sleepers_.push_back(&me);
       const bool in_time = me.wake.WaitUntil(mutex_, deadline);

@@ -60,7 +60,7 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
   if (message.store_of_segments() != nullptr && message.store_of_segments() != store_.get()) {
     SLUICE_ASSIGN_OR_RETURN(copy, message.CopyTo(store_));
   }
-  absl::StatusOr<uint64_t> id = absl::UnknownError("not sent");
+  absl::StatusOr<uint64_t> id = uint64_t{0};
   while (true) {
     if (sending.answered == nullptr) SLUICE_RETURN_IF_ERROR(WaitForCredit(deadline));
     if (!send_turn_.Take(deadline)) return TooLate("sending");

@@ -14,6 +14,10 @@ std::optional<absl::StatusOr<IncomingMessage::Ptr>> PendingRequest::Take() {
     answers.erase(answers.begin());
     return absl::StatusOr<IncomingMessage::Ptr>(std::move(answer));
   }
+  if (is_complete) {
+    return absl::StatusOr<IncomingMessage::Ptr>(
+        absl::OutOfRangeError(absl::StrCat("all answers to request ", id, " have come")));
+  }
   if (!end.ok()) return absl::StatusOr<IncomingMessage::Ptr>(end);
   return std::nullopt;
 }
@@ -33,7 +37,7 @@ PendingRequest* PendingRequests::File(IncomingMessage::Ptr& answer) {
   request->answers.push_back(std::move(answer));
   if (is_last) {
     by_id_.erase(found);
-    request->end = absl::OutOfRangeError(absl::StrCat("all answers to request ", request->id, " have come"));
+    request->is_complete = true;
   }
   return request;
 }

@@ -31,7 +31,9 @@ using Expiries = std::multimap<Deadline, PendingRequest*>;
 struct PendingRequest {
   // What can be handed out now; nullopt: nothing, wait. After the last answer: OUT_OF_RANGE.
   std::optional<absl::StatusOr<IncomingMessage::Ptr>> Take();
-  bool has_news() const { return !answers.empty() || !end.ok(); }
+  bool has_news() const { return !answers.empty() || is_over(); }
+  // No more answers come.
+  bool is_over() const { return is_complete || !end.ok(); }
 
   bool wants_many = false;
   size_t max_answers = 0;  // That wait to be taken.
@@ -42,7 +44,8 @@ struct PendingRequest {
   int64_t sent_nanos = 0;  // Of the monotonic clock, where it is measured; 0: it is not, or no longer.
   bool is_ready = false;   // Queued for `Dispatch`.
   absl::InlinedVector<IncomingMessage::Ptr, 1> answers;  // Not taken yet, in order.
-  absl::Status end;                                      // Why no more come.
+  bool is_complete = false;                              // The last has come.
+  absl::Status end;                                      // Else: why no more come.
 };
 
 // Guarded by the channel's mutex. Entries are their owners'.
