@@ -21,12 +21,11 @@ constexpr absl::Duration kDrainTime = absl::Milliseconds(50);
 constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
 IncomingOptions IncomingOptionsOf(const StructuredChannelOptions& options, uint64_t max_heap_bytes) {
-  IncomingOptions incoming = {.limits = options.reader_limits,
-                              .copy_borrowed = options.trust == Trust::kUntrusted,
-                              .free_traversal_bytes = std::nullopt,
-                              .max_copied_bytes = max_heap_bytes};
-  if (options.trust == Trust::kUntrusted) incoming.free_traversal_bytes = kFreeTraversalBytes;
-  return incoming;
+  const bool is_untrusted = options.trust == Trust::kUntrusted;
+  return {.limits = options.reader_limits,
+          .copy_borrowed = is_untrusted,
+          .free_traversal_bytes = is_untrusted ? std::optional<uint64_t>(kFreeTraversalBytes) : std::nullopt,
+          .max_copied_bytes = max_heap_bytes};
 }
 
 }  // namespace

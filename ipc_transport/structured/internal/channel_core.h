@@ -3,12 +3,10 @@
 #ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_CHANNEL_CORE_H_
 #define SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_CHANNEL_CORE_H_
 
-#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -147,7 +145,8 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status WaitForCredit(Deadline deadline);
   // Credit and notices that are due, if there is room for them now.
   void FlushControls();
-  absl::Status WriteOwedNodes(Deadline deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
+  // What has to go before any message and is not sent yet: this side's type, and its nodes if the peer needs them.
+  absl::Status Introduce(Deadline deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(send_turn_);
   void TellNoAnswer(uint64_t request);
   void AddNotice(RecordKind kind, uint64_t request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // False: no room.
@@ -159,11 +158,12 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::StatusOr<bool> TryPump() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsDone(const Sleeper& sleeper) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasEvent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whoever sleeps reads on, if nobody does.
+  void PassReading() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes what was read; false: it was nothing. Errors end the channel, or its receiving half.
   absl::StatusOr<bool> Take(absl::StatusOr<std::optional<Arrival>> arrival) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status File(Arrival arrival) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status FileMessage(IncomingMessage::Ptr message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TellRequest(PendingRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckRoomToWait() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountRoundTrip(PendingRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -49,10 +49,9 @@ absl::StatusOr<FdView> ChannelCore::EventFd() {
 }
 
 absl::Status ChannelCore::Dispatch(Deadline deadline) {
-  const std::shared_ptr<ChannelCore> self = shared_from_this();  // A handler may destroy the channel.
   while (true) {
     SLUICE_ASSIGN_OR_RETURN(const bool ran, TryDispatch());
-    if (ran) return absl::OkStatus();
+    if (ran) return absl::OkStatus();  // A handler may have destroyed the channel.
     const MutexLock lock(mutex_);
     Sleeper me = {.want = Want::kEvent};
     const absl::Status status = PumpUntil(me, Earlier(deadline, NextExpiry()));
@@ -161,7 +160,7 @@ void ChannelCore::EndRequests() {
 }
 
 void ChannelCore::MakeReady(PendingRequest& request) {
-  if (request.is_ready) return;
+  if (!request.on_answer || request.is_ready) return;
   const auto entry = async_.find(&request);
   if (entry == async_.end()) return;
   request.is_ready = true;

@@ -78,8 +78,7 @@ absl::Status ChannelCore::RequestAsync(OutgoingMessage* message, const Sending& 
   if (entry == async_.end()) return status;  // Answered already, or closed.
   if (status.ok()) {
     request->expiry = expiries_.emplace(deadline, request.get());
-    if (event_ != nullptr) event_->Signal();  // The next look sets the timer.
-    WakeAll();
+    WakeAll();  // The next look sets the timer.
   } else {
     async_.erase(entry);
   }
@@ -171,8 +170,7 @@ absl::Status ChannelCore::PumpUntil(Sleeper& me, Deadline deadline) {
     status = absl::OkStatus();
   }
   if (reads) is_read_ = false;
-  // Whoever sleeps reads on.
-  if (!is_read_ && !sleepers_.empty()) sleepers_.front()->wake.NotifyOne();
+  PassReading();
   return status;
 }
 
@@ -184,8 +182,12 @@ absl::StatusOr<bool> ChannelCore::TryPump() {
   absl::StatusOr<std::optional<Arrival>> arrival = reader_.TryRead();
   mutex_.Lock();
   is_read_ = false;
-  if (!sleepers_.empty()) sleepers_.front()->wake.NotifyOne();
+  PassReading();
   return Take(std::move(arrival));
+}
+
+void ChannelCore::PassReading() {
+  if (!is_read_ && !sleepers_.empty()) sleepers_.front()->wake.NotifyOne();
 }
 
 absl::StatusOr<bool> ChannelCore::Take(absl::StatusOr<std::optional<Arrival>> arrival) {
@@ -213,7 +215,7 @@ absl::Status ChannelCore::File(Arrival arrival) {
     ++counters_.dropped_messages;
     if (dropped->request != 0) AddNotice(RecordKind::kNoAnswer, dropped->request);
     if (dropped->in_reply_to != 0) {
-      if (PendingRequest* const request = pending_.Fail(dropped->in_reply_to, dropped->why)) TellRequest(*request);
+      if (PendingRequest* const request = pending_.Fail(dropped->in_reply_to, dropped->why)) MakeReady(*request);
     } else if (!inbox_.Push(dropped->why, std::nullopt)) {
       return absl::DataLossError("the peer sent more messages than it was allowed");
     }
@@ -236,9 +238,9 @@ absl::Status ChannelCore::File(Arrival arrival) {
     const absl::Status why = WithReason(
         absl::UnavailableError(absl::StrCat("the peer let go of request ", no_answer->request, " without an answer")),
         Reason::kNoAnswer);
-    if (PendingRequest* const request = pending_.Fail(no_answer->request, why)) TellRequest(*request);
+    if (PendingRequest* const request = pending_.Fail(no_answer->request, why)) MakeReady(*request);
   } else if (!peer_checked_.load(std::memory_order_relaxed) && reader_.peer_checked()) {
-    peer_credit_.store(std::max(reader_.peer_credit(), kFirstCredit), std::memory_order_relaxed);
+    peer_credit_.store(reader_.peer_credit(), std::memory_order_relaxed);
     peer_checked_.store(true, std::memory_order_release);  // Pairs with `SendMessage`.
     if (reader_.is_judging()) {
       is_judging_ = true;
@@ -247,7 +249,7 @@ absl::Status ChannelCore::File(Arrival arrival) {
     }
   } else if (is_judging_ && !reader_.is_judging()) {
     is_judging_ = false;
-    WakeAll();
+    SignalEvent();
   }
   for (Sleeper* const sleeper : sleepers_) {
     if (IsDone(*sleeper)) sleeper->wake.NotifyOne();
@@ -268,7 +270,7 @@ absl::Status ChannelCore::FileMessage(IncomingMessage::Ptr message) {
   }
   if (PendingRequest* const request = pending_.File(message)) {
     if (request->sent_nanos != 0) CountRoundTrip(*request);
-    TellRequest(*request);
+    MakeReady(*request);
     return absl::OkStatus();
   }
   if (counters_.late_answers++ == 0) {
@@ -284,10 +286,6 @@ void ChannelCore::CountRoundTrip(PendingRequest& request) {
   const auto nanos = static_cast<uint64_t>(NowNanos() - request.sent_nanos);
   request.sent_nanos = 0;
   ++counters_.round_trips[std::min<size_t>(std::bit_width(nanos), StructuredCounters::kRoundTripClasses - 1)];
-}
-
-void ChannelCore::TellRequest(PendingRequest& request) {
-  if (request.on_answer) MakeReady(request);
 }
 
 void ChannelCore::WakeAll() {

@@ -17,6 +17,12 @@ namespace {
 // Beyond, as of a peer that does not read, notices are forgotten.
 constexpr size_t kMaxNotices = 1024;
 
+absl::Status CheckUnanswered(IncomingMessage& request) {
+  if (!request.is_request()) return absl::FailedPreconditionError("the message to answer is not a request");
+  if (request.reply_channel() == nullptr) return absl::FailedPreconditionError("the request is answered already");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status ChannelCore::Send(OutgoingMessage* message, const Sending& sending, Deadline deadline) {
@@ -24,21 +30,17 @@ absl::Status ChannelCore::Send(OutgoingMessage* message, const Sending& sending,
 }
 
 absl::Status ChannelCore::Reply(OutgoingMessage* answer, const Sending& sending, Deadline deadline) {
-  IncomingMessage& request = *sending.answered;
-  if (!request.is_request()) return absl::FailedPreconditionError("the message to answer is not a request");
-  const std::shared_ptr<ChannelCore>& channel = request.reply_channel();
-  if (channel == nullptr) return absl::FailedPreconditionError("the request is answered already");
+  SLUICE_RETURN_IF_ERROR(CheckUnanswered(*sending.answered));
+  std::shared_ptr<ChannelCore>& channel = sending.answered->reply_channel();
   SLUICE_RETURN_IF_ERROR(channel->SendMessage(answer, sending, nullptr, deadline).status());
-  if (!sending.more_follow) request.reply_channel().reset();
+  if (!sending.more_follow) channel.reset();
   return absl::OkStatus();
 }
 
 absl::StatusOr<IncomingMessage::Ptr> ChannelCore::ReplyAndRequest(OutgoingMessage* answer, const Sending& sending,
                                                                   Deadline deadline) {
-  IncomingMessage& request = *sending.answered;
-  if (!request.is_request()) return absl::FailedPreconditionError("the message to answer is not a request");
-  const std::shared_ptr<ChannelCore> channel = std::move(request.reply_channel());
-  if (channel == nullptr) return absl::FailedPreconditionError("the request is answered already");
+  SLUICE_RETURN_IF_ERROR(CheckUnanswered(*sending.answered));
+  const std::shared_ptr<ChannelCore> channel = std::move(sending.answered->reply_channel());
   return channel->Request(answer, sending, deadline);
 }
 
@@ -77,8 +79,7 @@ absl::StatusOr<uint64_t> ChannelCore::SendMessage(OutgoingMessage* message_or_nu
 
 absl::StatusOr<uint64_t> ChannelCore::WriteMessage(const OutgoingMessage& message, const Sending& sending,
                                                    PendingRequest* request, Deadline deadline) {
-  SLUICE_RETURN_IF_ERROR(writer_.OfferSchema(deadline));
-  SLUICE_RETURN_IF_ERROR(WriteOwedNodes(deadline));  // Without them the peer could not read it.
+  SLUICE_RETURN_IF_ERROR(Introduce(deadline));  // Else the peer could not read it.
   const uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
   if (request != nullptr) {
     const MutexLock lock(mutex_);
@@ -136,7 +137,8 @@ void ChannelCore::FlushControls() {
   }
 }
 
-absl::Status ChannelCore::WriteOwedNodes(Deadline deadline) {
+absl::Status ChannelCore::Introduce(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(writer_.OfferSchema(deadline));
   if (ABSL_PREDICT_TRUE(!owes_nodes_.load(std::memory_order_relaxed))) return absl::OkStatus();
   const absl::Status status = writer_.WriteNodes(deadline);
   if (status.ok()) owes_nodes_.store(false, std::memory_order_relaxed);
@@ -151,11 +153,7 @@ absl::Status ChannelCore::WriteOwedNodes(Deadline deadline) {
 absl::StatusOr<bool> ChannelCore::TryFlushControls() {
   controls_due_.store(false, std::memory_order_seq_cst);  // Before the look at what is due.
   auto still_due = absl::MakeCleanup([this] { controls_due_.store(true, std::memory_order_seq_cst); });
-  if (const absl::Status status = writer_.OfferSchema(Deadline::Passed()); !status.ok()) {
-    if (absl::IsDeadlineExceeded(status)) return false;
-    return status;
-  }
-  if (const absl::Status status = WriteOwedNodes(Deadline::Passed()); !status.ok()) {
+  if (const absl::Status status = Introduce(Deadline::Passed()); !status.ok()) {
     if (absl::IsDeadlineExceeded(status)) return false;
     return status;
   }

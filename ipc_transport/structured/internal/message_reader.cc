@@ -15,20 +15,14 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// What the beginning of a message says of it; all zero where there is too little of it, or where it says what cannot
-// be.
-MessageHeader HeaderOf(absl::Span<const std::byte> beginning, uint64_t next_own_id) {
-  MessageHeader header = {};
-  if (beginning.size() < sizeof(header)) return header;
-  std::memcpy(&header, beginning.data(), sizeof(header));
-  return header.in_reply_to < next_own_id ? header : MessageHeader{};
+// A message that cannot be taken ends nothing; another error does.
+absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, uint64_t in_reply_to, uint64_t request) {
+  if (!absl::IsResourceExhausted(status)) return status;
+  return DroppedMessage{.why = status, .in_reply_to = in_reply_to, .request = request};
 }
 
-// A message that cannot be taken ends nothing; another error does.
-absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, const MessageHeader& header) {
-  if (!absl::IsResourceExhausted(status)) return status;
-  return DroppedMessage{
-      .why = status, .in_reply_to = header.in_reply_to, .request = (header.flags & kRequestFlag) != 0 ? header.id : 0};
+absl::StatusOr<Arrival> DroppedOr(const absl::Status& status, const MessageRecord& message) {
+  return DroppedOr(status, message.in_reply_to, message.is_request ? message.id : 0);
 }
 
 }  // namespace
@@ -72,16 +66,13 @@ absl::StatusOr<Arrival> MessageReader::Handle(absl::Span<const std::byte> bytes)
 absl::StatusOr<Arrival> MessageReader::HandleMessage(const MessageRecord& message, absl::Span<const std::byte> record) {
   joiner_.Abandon();
   SLUICE_RETURN_IF_ERROR(CheckIds(message));
-  const MessageHeader header = HeaderOf(record, next_own_id_.load(std::memory_order_relaxed));
   if (!message.is_stored) {
-    if (absl::Status status = joiner_.CheckSize(record.size()); !status.ok()) {
-      return DroppedOr(status, header);
-    }
+    if (absl::Status status = joiner_.CheckSize(record.size()); !status.ok()) return DroppedOr(status, message);
   }
   auto borrowed = Borrow(message);
-  if (!borrowed.ok()) return DroppedOr(borrowed.status(), header);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message);
   auto copy = IncomingMessage::Copy(message, *std::move(borrowed), std::exchange(descriptors_, {}), options_);
-  if (!copy.ok()) return DroppedOr(copy.status(), header);
+  if (!copy.ok()) return DroppedOr(copy.status(), message);
   return Arrival(*std::move(copy));
 }
 
@@ -113,9 +104,12 @@ absl::Status MessageReader::HandleNodes(const NodesRecord& nodes) {
 }
 
 absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& fragment) {
-  if (fragment.offset == 0) joined_ = HeaderOf(fragment.bytes, next_own_id_.load(std::memory_order_relaxed));
+  if (fragment.offset == 0) joined_ = BeginningOf(fragment.bytes);
   const absl::StatusOr<bool> is_complete = joiner_.Add(fragment);
-  if (!is_complete.ok()) return DroppedOr(is_complete.status(), joined_);
+  if (!is_complete.ok()) {
+    const bool is_request = (joined_.flags & kRequestFlag) != 0;
+    return DroppedOr(is_complete.status(), joined_.in_reply_to, is_request ? joined_.id : 0);
+  }
   if (!*is_complete) return Arrival();
   const size_t total = joiner_.total();
   HeapBytes bytes = joiner_.Take();
@@ -126,11 +120,18 @@ absl::StatusOr<Arrival> MessageReader::HandleFragment(const FragmentRecord& frag
   }
   SLUICE_RETURN_IF_ERROR(CheckIds(message));
   auto borrowed = Borrow(message);
-  if (!borrowed.ok()) return DroppedOr(borrowed.status(), joined_);
+  if (!borrowed.ok()) return DroppedOr(borrowed.status(), message);
   auto whole = IncomingMessage::Adopt(std::move(bytes), message, *std::move(borrowed), std::exchange(descriptors_, {}),
                                       options_);
-  if (!whole.ok()) return DroppedOr(whole.status(), joined_);
+  if (!whole.ok()) return DroppedOr(whole.status(), message);
   return Arrival(*std::move(whole));
+}
+
+MessageHeader MessageReader::BeginningOf(absl::Span<const std::byte> bytes) const {
+  MessageHeader header = {};
+  if (bytes.size() < sizeof(header)) return header;
+  std::memcpy(&header, bytes.data(), sizeof(header));
+  return header.in_reply_to < next_own_id_.load(std::memory_order_relaxed) ? header : MessageHeader{};
 }
 
 absl::Status MessageReader::CheckIds(const MessageRecord& message) {

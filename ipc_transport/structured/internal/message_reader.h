@@ -71,6 +71,8 @@ class MessageReader {
   absl::Status HandleNodes(const NodesRecord& nodes);
   absl::StatusOr<Arrival> HandleFragment(const FragmentRecord& fragment);
   absl::StatusOr<Arrival> HandleMessage(const MessageRecord& message, absl::Span<const std::byte> record);
+  // What the first fragment of a message says of it; all zero where it is too short, or says what cannot be.
+  MessageHeader BeginningOf(absl::Span<const std::byte> bytes) const;
   absl::Status CheckIds(const MessageRecord& message);
   // Null if nothing of the message is stored.
   absl::StatusOr<std::unique_ptr<BorrowedSegments>> Borrow(const MessageRecord& message);
