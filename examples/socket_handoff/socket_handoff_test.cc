@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,14 +18,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
-#include "ipc_util/testing/time_limit.h"
 
 namespace ipc::testing {
 namespace {
@@ -38,16 +36,11 @@ SLUICE_CHILD_ROLE(front) {
   return 1;
 }
 
-bool IsReadable(FdView fd) {
-  pollfd poll_fd = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  return poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))) == 1;
-}
-
 // The next `size` bytes; fewer when the stream ends, or nothing comes within the time limit.
 std::string ReadBytes(FdView fd, size_t size) {
   std::string bytes(size, '\0');
   size_t count = 0;
-  while (count < size && IsReadable(fd)) {
+  while (count < size && BecomesReadable(fd)) {
     const ssize_t more = read(fd.get(), bytes.data() + count, size - count);
     if (more <= 0) break;
     count += more;
@@ -131,7 +124,7 @@ class Client {
   std::string HearBytes(size_t size) { return ReadBytes(socket_, size); }
 
   // Whether the server ends the connection, and says nothing before.
-  bool IsEnded() { return IsReadable(socket_) && ReadBytes(socket_, 1).empty(); }
+  bool IsEnded() { return BecomesReadable(socket_) && ReadBytes(socket_, 1).empty(); }
 
  private:
   Fd socket_;
@@ -303,7 +296,7 @@ TEST(SocketHandoffTest, TheWorkerServesItsClientsToTheirEndWithoutTheFront) {
   EXPECT_EQ(client.Hear(), "still there?");
   client.Finish();
   EXPECT_TRUE(client.IsEnded());
-  EXPECT_TRUE(IsReadable(worker.fd()));  // It has ended.
+  EXPECT_TRUE(BecomesReadable(worker.fd()));  // It has ended.
 }
 
 }  // namespace

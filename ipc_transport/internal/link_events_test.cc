@@ -1,7 +1,5 @@
 #include "ipc_transport/internal/link_events.h"
 
-#include <poll.h>
-
 #include <cerrno>
 #include <memory>
 
@@ -12,6 +10,7 @@
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
 
@@ -20,11 +19,6 @@ namespace {
 
 using ::ipc::internal::Link;
 using ::ipc::internal::LinkEvents;
-
-bool IsReadable(FdView fd) {
-  pollfd poll = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  return ::poll(&poll, 1, 0) == 1;
-}
 
 class LinkEventsTest : public ::testing::Test {
  protected:

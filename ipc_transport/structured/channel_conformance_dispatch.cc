@@ -1,7 +1,5 @@
 // The part of the suite about handlers, callbacks, many answers, many threads and event loops.
 
-#include <poll.h>
-
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
@@ -24,6 +22,7 @@
 #include "ipc_transport/structured/testing/parcels.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/status.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
 
@@ -412,18 +411,6 @@ TEST_P(ChannelConformance, ManyMessagesOfManyThreads) {
     ASSERT_OK(incoming->Reply(Built(b, number + 1, 1, bytes_of(number + 1)), TimeLimit()));
   }
   for (std::thread& client : clients) client.join();
-}
-
-bool IsReadable(FdView fd) {
-  pollfd poll_fd = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  return poll(&poll_fd, 1, 0) == 1;
-}
-
-// Waits, at most as long as a test may take.
-bool BecomesReadable(FdView fd) {
-  pollfd poll_fd = {.fd = fd.get(), .events = POLLIN, .revents = 0};
-  const int limit = static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()));
-  return poll(&poll_fd, 1, limit) == 1;
 }
 
 // As an event loop does.

@@ -48,6 +48,7 @@ using sluice_test::Parcel;
 using ::testing::AllOf;
 using testing::Bytes;
 using ::testing::HasSubstr;
+using testing::HonestControl;
 using testing::HonestFragment;
 using testing::HonestMessage;
 using testing::HonestSchema;
@@ -435,20 +436,14 @@ TEST_F(ChannelCoreTest, SendsNoMoreThanThePeerAllows) {
   PeerSends(Join(request, kNullRoot));
   ASSERT_OK_AND_ASSIGN(const IncomingMessage::Ptr asked, Receive());
   EXPECT_OK(ChannelCore::Reply(NewMessage(5).get(), {.answered = asked.get()}, Deadline::Passed()));
-  PeerSends(Join(ControlHeader{
-      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kCredit), .reserved = {}, .value = 67}));
+  PeerSends(Join(HonestControl(RecordKind::kCredit, 67)));
   EXPECT_OK(Send());
   EXPECT_THAT(Send(), StatusIs(kDeadlineExceeded));
 }
 
 TEST_F(ChannelCoreTest, OnlyWhatWasSentCanBeLeftUnanswered) {
   PeerSendsSchema();
-  const auto no_answer = [&](uint64_t request) {
-    PeerSends(Join(ControlHeader{.version = kRecordVersion,
-                                 .kind = static_cast<uint8_t>(RecordKind::kNoAnswer),
-                                 .reserved = {},
-                                 .value = request}));
-  };
+  const auto no_answer = [&](uint64_t request) { PeerSends(Join(HonestControl(RecordKind::kNoAnswer, request))); };
   no_answer(1);  // The request's, before it is made.
   EXPECT_THAT(Request(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("request 1 without an answer")));
   no_answer(1);  // Nobody waits any more.
@@ -458,8 +453,7 @@ TEST_F(ChannelCoreTest, OnlyWhatWasSentCanBeLeftUnanswered) {
 
 TEST_F(ChannelCoreTest, CreditDoesNotFall) {
   PeerSendsSchema();
-  PeerSends(Join(ControlHeader{
-      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kCredit), .reserved = {}, .value = 63}));
+  PeerSends(Join(HonestControl(RecordKind::kCredit, 63)));
   ExpectBroken("allows 63 messages after 64");
 }
 
@@ -474,8 +468,7 @@ TEST_F(ChannelCoreTest, UnwantedAnswersAreToldToBothSides) {
   ASSERT_TRUE(std::holds_alternative<UnwantedRecord>(unwanted));
   EXPECT_EQ(std::get<UnwantedRecord>(unwanted).request, 1u);
   EXPECT_EQ(core_->counters().unwanted_answers, 0u);
-  PeerSends(Join(ControlHeader{
-      .version = kRecordVersion, .kind = static_cast<uint8_t>(RecordKind::kUnwanted), .reserved = {}, .value = 7}));
+  PeerSends(Join(HonestControl(RecordKind::kUnwanted, 7)));
   EXPECT_THAT(Receive(), StatusIs(kDeadlineExceeded));
   EXPECT_EQ(core_->counters().unwanted_answers, 1u);
 }

@@ -1,7 +1,5 @@
 #include "ipc_transport/structured/internal/channel_event.h"
 
-#include <poll.h>
-
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -22,6 +20,7 @@
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/os_testing.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
 #include "ipc_util/testing/world.h"
@@ -50,8 +49,8 @@ class ChannelEventTest : public ::testing::Test {
     ASSERT_OK_AND_ASSIGN(event_, ChannelEvent::Create(*pipe_));
   }
 
-  bool IsReadable() { return Poll(absl::ZeroDuration()); }
-  bool BecomesReadable() { return Poll(TimeLimit()); }
+  bool IsReadable() { return testing::IsReadable(event_->fd()); }
+  bool BecomesReadable() { return testing::BecomesReadable(event_->fd()); }
 
   absl::StatusOr<std::optional<size_t>> TryReceive() {
     std::array<std::byte, 16> buffer;
@@ -61,12 +60,6 @@ class ChannelEventTest : public ::testing::Test {
   std::unique_ptr<Pipe> pipe_;
   std::unique_ptr<Pipe> peer_;
   std::unique_ptr<ChannelEvent> event_;
-
- private:
-  bool Poll(absl::Duration timeout) {
-    pollfd poll_fd = {.fd = event_->fd().get(), .events = POLLIN, .revents = 0};
-    return poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) == 1;
-  }
 };
 
 TEST_F(ChannelEventTest, IsReadableAtFirstAndQuietOnceTold) {

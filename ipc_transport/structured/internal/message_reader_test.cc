@@ -73,10 +73,7 @@ Bytes LargeAnswer(uint64_t id, uint64_t in_reply_to, uint64_t words, uint8_t des
   return Join(header, words, kNullRoot, std::vector<uint64_t>(words));
 }
 
-Bytes Control(RecordKind kind, uint64_t value) {
-  return Join(
-      ControlHeader{.version = kRecordVersion, .kind = static_cast<uint8_t>(kind), .reserved = {}, .value = value});
-}
+Bytes Control(RecordKind kind, uint64_t value) { return Join(testing::HonestControl(kind, value)); }
 
 // A reader whose peer sends raw records.
 class MessageReaderTest : public ::testing::Test {

@@ -193,9 +193,7 @@ TEST(MessageRecordTest, ParseMessageTakesNoOtherKind) {
   EXPECT_FALSE(IsMessage({}));
 }
 
-ControlHeader HonestControl(RecordKind kind) {
-  return {.version = kRecordVersion, .kind = static_cast<uint8_t>(kind), .reserved = {}, .value = 70};
-}
+ControlHeader HonestControl(RecordKind kind) { return testing::HonestControl(kind, 70); }
 
 TEST(ControlRecordTest, SaysOneNumber) {
   const Bytes credit = Join(HonestControl(RecordKind::kCredit));

@@ -70,6 +70,10 @@ inline ipc::internal::FragmentHeader HonestFragment(uint64_t id, uint64_t total)
           .total = total};
 }
 
+inline ipc::internal::ControlHeader HonestControl(ipc::internal::RecordKind kind, uint64_t value) {
+  return {.version = ipc::internal::kRecordVersion, .kind = static_cast<uint8_t>(kind), .reserved = {}, .value = value};
+}
+
 inline ipc::internal::SchemaHeader HonestSchema(const ipc::internal::SchemaIdentity& identity) {
   return {.version = 1,
           .kind = static_cast<uint8_t>(ipc::internal::RecordKind::kSchema),
