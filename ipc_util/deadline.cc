@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "ipc_util/internal/clock.h"
+
 namespace ipc {
 inline namespace sluice_0 {
-namespace {
 
-int64_t NowNanos(clockid_t clock = CLOCK_MONOTONIC) {
-  timespec now;
-  clock_gettime(clock, &now);
-  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-}  // namespace
+using internal::NowNanos;
 
 Deadline::Deadline(absl::Duration timeout) : nanos_(0) {
   if (timeout <= absl::ZeroDuration()) return;

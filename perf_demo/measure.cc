@@ -1,6 +1,5 @@
 #include "perf_demo/measure.h"
 
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
 #include "perf_demo/cache.capnp.h"
@@ -33,18 +33,12 @@ constexpr uint64_t kWarmUpNanos = 100'000'000;
 // The server builds the answer first: a large file may come from a slow disk.
 constexpr absl::Duration kFirstAnswerTime = absl::Minutes(10);
 
-uint64_t NowNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return uint64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
-}
-
 // Runs `body` and returns what it took.
 template <typename Body>
 uint64_t NanosOf(Body body) {
-  const uint64_t begin = NowNanos();
+  const int64_t begin = ipc::internal::NowNanos();
   body();
-  return NowNanos() - begin;
+  return ipc::internal::NowNanos() - begin;
 }
 
 void KeepAlive(uint64_t value) { asm volatile("" : : "r"(value)); }
@@ -75,11 +69,11 @@ absl::Status AskFirst(Asker& asker, const MeasureOptions& options, Series& serie
 
 // One round trip, and what it took.
 absl::StatusOr<uint64_t> TimeOne(Asker& asker, const std::string& name, uint64_t first_hash) {
-  const uint64_t begin = NowNanos();
+  const int64_t begin = ipc::internal::NowNanos();
   SLUICE_ASSIGN_OR_RETURN(const Body::Reader body, asker.Ask(name, ipc::Deadline::Default()));
   SLUICE_ASSIGN_OR_RETURN(const GetCacheRsp::Reader file, FileIn(body));
   const bool is_same = file.getFileParts()[0].getHash() == first_hash;
-  const uint64_t nanos = NowNanos() - begin;
+  const uint64_t nanos = ipc::internal::NowNanos() - begin;
   if (!is_same) return absl::DataLossError("the first part's hash differs from the one before");
   asker.Release();
   return nanos;

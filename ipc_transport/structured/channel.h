@@ -108,8 +108,7 @@ class StructuredChannel {
   // descriptors than the pipe carries.
   // A message that lies in the memory of another session is copied.
   absl::Status Send(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
-    const std::optional<uint16_t> type = message.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
+    const auto [consumed, type] = std::move(message).Consume();
     return core_->Send(consumed.get(), {.type = type}, deadline);
   }
   absl::Status Send(const FrozenMessage<Root>& message, Deadline deadline = Deadline::Default()) {
@@ -122,8 +121,7 @@ class StructuredChannel {
   // OUT_OF_RANGE: the peer has finished sending. UNAVAILABLE also if it lets go of the request without an answer
   // (kNoAnswer), or could not take it; then the channel goes on.
   absl::StatusOr<Incoming<Root>> Request(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
-    const std::optional<uint16_t> type = message.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
+    const auto [consumed, type] = std::move(message).Consume();
     return Typed(core_->Request(consumed.get(), {.type = type}, deadline));
   }
   absl::StatusOr<Incoming<Root>> Request(const FrozenMessage<Root>& message, Deadline deadline = Deadline::Default()) {
@@ -141,8 +139,7 @@ class StructuredChannel {
   // A request whose answers, any number of them, are taken from what is returned. As `Send`; `deadline` is for sending
   // alone.
   absl::StatusOr<Answers<Root>> RequestMany(Message<Root>&& message, Deadline deadline = Deadline::Default()) {
-    const std::optional<uint16_t> type = message.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
+    const auto [consumed, type] = std::move(message).Consume();
     auto request = std::make_unique<internal::PendingRequest>();
     SLUICE_RETURN_IF_ERROR(core_->RequestMany(consumed.get(), {.type = type}, *request, deadline));
     return Answers<Root>(core_.core(), std::move(request));
@@ -216,8 +213,7 @@ class StructuredChannel {
   }
 
   absl::Status RequestAsync(Message<Root>&& message, bool wants_many, AnswerHandler on_answer, Deadline deadline) {
-    const std::optional<uint16_t> type = message.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(message.message_);
+    const auto [consumed, type] = std::move(message).Consume();
     auto untyped = [on_answer = std::move(on_answer)](absl::StatusOr<internal::IncomingMessage::Ptr> answer) mutable {
       on_answer(Typed(std::move(answer)));
     };

@@ -115,10 +115,15 @@ class Message {
 
   explicit Message(internal::OutgoingMessage::Ptr message) : message_(std::move(message)) {}
 
-  // nullopt: none, or moved from.
-  std::optional<uint16_t> type() {
-    if (message_ == nullptr) return std::nullopt;
-    return internal::TypeOf<Root>(body().asReader());
+  // What is to be sent, and its type; nothing is left here. Null: moved from.
+  struct Consumed {
+    internal::OutgoingMessage::Ptr message;
+    std::optional<uint16_t> type;
+  };
+  Consumed Consume() && {
+    if (message_ == nullptr) return {};
+    const std::optional<uint16_t> type = internal::TypeOf<Root>(body().asReader());
+    return {.message = std::move(message_), .type = type};
   }
 
   internal::OutgoingMessage::Ptr message_;
@@ -216,8 +221,7 @@ class Incoming {
 
   // Answers, and asks for an answer to that in turn, as `StructuredChannel::Request` does. Not to be tried again.
   absl::StatusOr<Incoming> ReplyAndRequest(Message<Root>&& answer, Deadline deadline = Deadline::Default()) {
-    const std::optional<uint16_t> type = answer.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
+    const auto [consumed, type] = std::move(answer).Consume();
     SLUICE_ASSIGN_OR_RETURN(
         internal::IncomingMessage::Ptr next,
         internal::ChannelCore::ReplyAndRequest(consumed.get(), {.answered = message_.get(), .type = type}, deadline));
@@ -235,8 +239,7 @@ class Incoming {
   }
 
   absl::Status Reply(Message<Root>&& answer, bool more_follow, Deadline deadline) {
-    const std::optional<uint16_t> type = answer.type();
-    const internal::OutgoingMessage::Ptr consumed = std::move(answer.message_);
+    const auto [consumed, type] = std::move(answer).Consume();
     return internal::ChannelCore::Reply(
         consumed.get(), {.answered = message_.get(), .more_follow = more_follow, .type = type}, deadline);
   }

@@ -1,18 +1,10 @@
 #include "ipc_transport/testing/benchmark_samples.h"
 
-#include <time.h>
-
 #include <algorithm>
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
-
-uint64_t NowNanos() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return uint64_t{1'000'000'000} * now.tv_sec + now.tv_nsec;
-}
 
 void Samples::Report(benchmark::State& state) {
   const size_t kept = std::min(count_, kCapacity);

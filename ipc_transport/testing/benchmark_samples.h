@@ -8,12 +8,11 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "ipc_util/internal/clock.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
-
-uint64_t NowNanos();
 
 // The last million durations.
 class Samples {
@@ -36,14 +35,14 @@ class Samples {
 template <typename RoundTrip>
 void TimeRoundTrips(benchmark::State& state, RoundTrip round_trip) {
   constexpr int kWarmUp = 200;
-  constexpr uint64_t kWarmUpNanos = 100'000'000;
-  const uint64_t warm = NowNanos() + kWarmUpNanos;
-  for (int i = 0; i < kWarmUp && NowNanos() < warm; ++i) round_trip();
+  constexpr int64_t kWarmUpNanos = 100'000'000;
+  const int64_t warm = ipc::internal::NowNanos() + kWarmUpNanos;
+  for (int i = 0; i < kWarmUp && ipc::internal::NowNanos() < warm; ++i) round_trip();
   Samples samples;
   for (auto _ : state) {
-    const uint64_t begin = NowNanos();
+    const int64_t begin = ipc::internal::NowNanos();
     round_trip();
-    samples.Add(NowNanos() - begin);
+    samples.Add(ipc::internal::NowNanos() - begin);
   }
   samples.Report(state);
 }
@@ -52,9 +51,9 @@ void TimeRoundTrips(benchmark::State& state, RoundTrip round_trip) {
 // google benchmark would take.
 template <typename Send>
 void TimeStream(benchmark::State& state, size_t items, Send send) {
-  const uint64_t begin = NowNanos();
+  const int64_t begin = ipc::internal::NowNanos();
   for (auto _ : state) send();
-  state.counters["items_per_second"] = 1e9 * items * state.iterations() / (NowNanos() - begin);
+  state.counters["items_per_second"] = 1e9 * items * state.iterations() / (ipc::internal::NowNanos() - begin);
 }
 
 }  // namespace testing

@@ -1,7 +1,6 @@
 #include "ipc_transport/structured/internal/channel_core.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/base/optimization.h"
@@ -32,11 +31,6 @@ IncomingOptions IncomingOptionsOf(const StructuredChannelOptions& options, uint6
 
 absl::Status ChannelCore::TooLate(absl::string_view what) {
   return absl::DeadlineExceededError(absl::StrCat("another thread has been ", what, " until the deadline"));
-}
-
-int64_t ChannelCore::NowNanos() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
 }
 
 std::shared_ptr<ChannelCore> ChannelCore::Create(Channel channel, std::shared_ptr<MessageStore> store,

@@ -129,7 +129,6 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   };
 
   static absl::Status TooLate(absl::string_view what);
-  static int64_t NowNanos();
 
   // The channel is of no more use.
   absl::Status Break(const absl::Status& status);

@@ -8,6 +8,7 @@
 #include "absl/base/optimization.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/structured/internal/channel_core.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/log.h"

@@ -6,6 +6,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/structured/internal/channel_core.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 
