@@ -3,21 +3,46 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_session/internal/limits.h"
+#include "ipc_session/internal/outbox.h"
 #include "ipc_transport/internal/ring_layout.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/region.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 
+namespace {
+
+absl::Status ValidateOutbox(const SessionOptions& options) {
+  const auto channels = static_cast<uint64_t>(options.channels);
+  const auto layout = internal::OutboxLayout::For(options.outbox_bytes, options.ring_bytes, channels);
+  if (options.outbox_bytes <= Region::kMaxBytes && layout.bytes <= Region::kMaxBytes &&
+      layout.bytes >= layout.lanes_offset && layout.capacity() >= channels) {
+    return absl::OkStatus();
+  }
+  const auto needed = layout.lanes_offset + channels * internal::LaneBytes(options.ring_bytes);
+  return absl::InvalidArgumentError(absl::StrCat("SessionOptions.outbox_bytes is ", options.outbox_bytes, "; ",
+                                                 channels, " channels of ", options.ring_bytes, " ring_bytes need ",
+                                                 needed, ", and ", Region::kMaxBytes, " is the most"));
+}
+
+}  // namespace
+
 absl::Status Validate(const SessionOptions& options) {
-  if (options.channels < 0 || options.channels > internal::kMaxChannels) {
+  if (options.max_channels < 0 || options.max_channels > internal::kMaxChannels) {
     return absl::InvalidArgumentError(
-        absl::StrCat("SessionOptions.channels is ", options.channels, "; give 0 to ", internal::kMaxChannels));
+        absl::StrCat("SessionOptions.max_channels is ", options.max_channels, "; give 0 to ", internal::kMaxChannels));
+  }
+  if (options.channels < 0 || options.channels > options.max_channels) {
+    return absl::InvalidArgumentError(absl::StrCat("SessionOptions.channels is ", options.channels,
+                                                   "; give 0 to max_channels, which is ", options.max_channels));
   }
   if (!internal::IsValidRingBytes(options.ring_bytes)) {
     return absl::InvalidArgumentError(absl::StrCat("SessionOptions.ring_bytes is ", options.ring_bytes,
                                                    "; give a power of two from ", internal::kMinRingBytes, " to ",
                                                    internal::kMaxRingBytes));
   }
+  SLUICE_RETURN_IF_ERROR(ValidateOutbox(options));
   if (options.metadata.size() > internal::kMaxMetadataBytes) {
     return absl::InvalidArgumentError(absl::StrCat("SessionOptions.metadata has ", options.metadata.size(),
                                                    " bytes; at most ", internal::kMaxMetadataBytes, " travel"));

@@ -17,10 +17,15 @@ inline namespace sluice_0 {
 
 // What either side asks of a session; where the two differ, the greater wins unless it says otherwise.
 struct SessionOptions {
-  // Channels ready at the start, at most 64.
+  // Channels ready at the start, at most `max_channels`.
   int channels = 1;
-  // Bytes of each channel's ring from this side; see RingPipeOptions.
+  // Bytes of each of these channels' ring from this side, see RingPipeOptions; and of later ones that name no size.
   size_t ring_bytes = 256 * 1024;
+  // Channels at a time, whoever opened them: 0 to 4096. Not negotiated: each side keeps to its own.
+  int max_channels = 1024;
+  // Room for all rings from this side; memory is taken as it is touched. 0: 64 MiB, or what the channels at the start
+  // and 16 more take, if that is more. Else at most 1 TiB, and enough for the channels at the start.
+  uint64_t outbox_bytes = 0;
   // Shown to the peer as `Session::peer_metadata`; at most 4 KiB.
   std::string metadata = {};
   // Shared-memory sessions: the most memory that this side's messages may take, 128 GiB at most; memory is taken as it

@@ -17,9 +17,34 @@ constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
 TEST(SessionOptionsTest, DefaultsAreValid) { EXPECT_OK(Validate(SessionOptions())); }
 
 TEST(SessionOptionsTest, Channels) {
-  for (const int channels : {0, 1, 64}) EXPECT_OK(Validate(SessionOptions{.channels = channels}));
+  for (const int channels : {0, 1, 1024}) EXPECT_OK(Validate(SessionOptions{.channels = channels}));
   EXPECT_THAT(Validate(SessionOptions{.channels = -1}), StatusIs(kInvalid, HasSubstr("SessionOptions.channels is -1")));
-  EXPECT_THAT(Validate(SessionOptions{.channels = 65}), StatusIs(kInvalid, HasSubstr("SessionOptions.channels is 65")));
+  EXPECT_THAT(Validate(SessionOptions{.channels = 1025}),
+              StatusIs(kInvalid, HasSubstr("SessionOptions.channels is 1025; give 0 to max_channels, which is 1024")));
+}
+
+TEST(SessionOptionsTest, MaxChannels) {
+  for (const int channels : {1, 4096}) EXPECT_OK(Validate(SessionOptions{.max_channels = channels}));
+  EXPECT_OK(Validate(SessionOptions{.channels = 0, .max_channels = 0}));
+  for (const int channels : {-1, 4097}) {
+    EXPECT_THAT(Validate(SessionOptions{.max_channels = channels}),
+                StatusIs(kInvalid, HasSubstr("SessionOptions.max_channels is")));
+  }
+}
+
+TEST(SessionOptionsTest, OutboxBytes) {
+  constexpr uint64_t kLanesOffset = 4096 + 4 * 65536;
+  constexpr uint64_t kLane = 4096 + 8192;
+  const auto status = [](uint64_t bytes, int channels) {
+    return Validate(SessionOptions{.channels = channels, .ring_bytes = 8192, .outbox_bytes = bytes});
+  };
+  EXPECT_OK(status(kLanesOffset + 2 * kLane, 2));
+  EXPECT_THAT(status(kLanesOffset + 2 * kLane, 3),
+              StatusIs(kInvalid, HasSubstr("outbox_bytes is 290816; 3 channels of 8192 ring_bytes need 303104")));
+  EXPECT_THAT(status(1, 0), StatusIs(kInvalid));
+  EXPECT_OK(status(uint64_t{1} << 40, 1));
+  for (const uint64_t bytes : {(uint64_t{1} << 40) + 1, ~uint64_t{0}})
+    EXPECT_THAT(status(bytes, 1), StatusIs(kInvalid));
 }
 
 TEST(SessionOptionsTest, RingBytes) {

@@ -197,9 +197,9 @@ TEST_F(SessionTest, LeavesNothingBehind) {
 
 TEST_F(SessionTest, ConnectNamesTheWrongOption) {
   SessionOptions options = OptionsIn(folder_.path());
-  options.channels = 65;
+  options.channels = 1025;
   EXPECT_THAT(Session::Connect(kTestClient, kTestServer, options),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("SessionOptions.channels is 65")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("SessionOptions.channels is 1025")));
   EXPECT_THAT(Session::Connect(App{.name = "a b"}, kTestServer, OptionsIn(folder_.path())),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("App.name is \"a b\"")));
 }

@@ -20,12 +20,14 @@
 namespace ipc {
 inline namespace sluice_0 {
 
-// Move-only; owns its pipe. Threads and errors as in `Pipe`. Calls on a moved-from or default channel return
-// FAILED_PRECONDITION.
+// Move-only; owns its pipe, which its session watches. Threads and errors as in `Pipe`. Calls on a moved-from or
+// default channel return FAILED_PRECONDITION.
 class Channel {
  public:
   Channel() = default;
-  explicit Channel(std::unique_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
+  explicit Channel(std::shared_ptr<Pipe> pipe) : pipe_(std::move(pipe)) {}
+  Channel(Channel&&) noexcept = default;
+  Channel& operator=(Channel&&) noexcept = default;
 
   bool valid() const { return pipe_ != nullptr; }
 
@@ -62,11 +64,14 @@ class Channel {
   PipeCounters counters() const;
   void Close();
 
+  // For sessions.
+  std::weak_ptr<Pipe> pipe() const { return pipe_; }
+
   // The pipe itself, to be used directly or built upon; the channel is invalid afterwards.
-  std::unique_ptr<Pipe> ReleasePipe() && { return std::move(pipe_); }
+  std::shared_ptr<Pipe> ReleasePipe() && { return std::move(pipe_); }
 
  private:
-  std::unique_ptr<Pipe> pipe_;
+  std::shared_ptr<Pipe> pipe_;
 };
 
 }  // namespace sluice_0

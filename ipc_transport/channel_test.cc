@@ -96,7 +96,7 @@ TEST(ChannelTest, AnInvalidOneSaysSo) {
 
 TEST(ChannelTest, GivesItsPipeUpAlive) {
   auto [here, there] = MakeChannels();
-  const std::unique_ptr<Pipe> pipe = std::move(here).ReleasePipe();
+  const std::shared_ptr<Pipe> pipe = std::move(here).ReleasePipe();
   ExpectInvalid(here);
   ASSERT_NE(pipe, nullptr);
   EXPECT_OK(pipe->Send(kMessage));

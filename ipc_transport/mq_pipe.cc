@@ -84,12 +84,18 @@ absl::StatusOr<std::pair<std::unique_ptr<MqPipe>, std::unique_ptr<MqPipe>>> MqPi
 }
 
 absl::StatusOr<std::unique_ptr<MqPipe>> MqPipe::FromSocket(Fd socket, const MqPipeOptions& options, Deadline deadline) {
-  SLUICE_ASSIGN_OR_RETURN(const MqShape shape, ShapeFor(options));
-  SLUICE_ASSIGN_OR_RETURN(auto handshake, MqHandshake::Create(std::move(socket), shape));
+  SLUICE_ASSIGN_OR_RETURN(MqHandshake handshake, BeginHandshake(std::move(socket), options));
   SLUICE_RETURN_IF_ERROR(handshake.Send(deadline));
   SLUICE_ASSIGN_OR_RETURN(MqParts parts, std::move(handshake).Receive(deadline));
   return FromParts(std::move(parts));
 }
+
+absl::StatusOr<MqHandshake> MqPipe::BeginHandshake(Fd socket, const MqPipeOptions& options) {
+  SLUICE_ASSIGN_OR_RETURN(const MqShape shape, ShapeFor(options));
+  return MqHandshake::Create(std::move(socket), shape);
+}
+
+absl::Status MqPipe::Check(const MqPipeOptions& options) { return ShapeFor(options).status(); }
 
 absl::StatusOr<std::unique_ptr<MqPipe>> MqPipe::FromParts(MqParts parts) {
   const size_t max_payload = std::min(PayloadOf(parts.own_shape), PayloadOf(parts.peer_shape));

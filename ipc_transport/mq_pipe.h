@@ -21,6 +21,7 @@ namespace ipc {
 inline namespace sluice_0 {
 
 namespace internal {
+class MqHandshake;
 struct MqParts;
 }  // namespace internal
 
@@ -53,6 +54,13 @@ class MqPipe final : public BufferedPipe {
   static absl::StatusOr<std::unique_ptr<MqPipe>> FromSocket(Fd socket, const MqPipeOptions& options = {},
                                                             Deadline deadline = Deadline::Default());
 
+  // For sessions: a handshake, and the pipe that it makes. Errors as `FromSocket`.
+  static absl::StatusOr<internal::MqHandshake> BeginHandshake(Fd socket, const MqPipeOptions& options);
+  static absl::StatusOr<std::unique_ptr<MqPipe>> FromParts(internal::MqParts parts);
+
+  // INVALID_ARGUMENT: options out of their range.
+  static absl::Status Check(const MqPipeOptions& options);
+
   ~MqPipe() override;
 
   absl::StatusOr<Waitable> SendWaitable() override;
@@ -62,7 +70,6 @@ class MqPipe final : public BufferedPipe {
   struct State;
 
   MqPipe(std::unique_ptr<State> state, size_t max_message_bytes);
-  static absl::StatusOr<std::unique_ptr<MqPipe>> FromParts(internal::MqParts parts);
 
   absl::StatusOr<bool> SendMessage(absl::Span<const Blob> parts, size_t bytes,
                                    absl::Span<const FdView> descriptors) override;

@@ -1,9 +1,23 @@
 #include "ipc_transport/pipe.h"
 
+#include <poll.h>
+#include <time.h>
+
+#include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
+
+absl::StatusOr<std::optional<Waitable>> Pipe::LoopWaitable() { return ReceiveWaitable(); }
+
+bool Pipe::ArmReceiving() {
+  const absl::StatusOr<Waitable> waitable = ReceiveWaitable();
+  if (!waitable.ok()) return true;  // The receiving call tells why.
+  pollfd poll = {.fd = waitable->fd.get(), .events = waitable->events, .revents = 0};
+  constexpr timespec kAtOnce = {};
+  return internal::os::Poll(&poll, 1, &kAtOnce) != 0;
+}
 
 PipeCounters Pipe::counters() const {
   return {.sent = send_stats_.Read(),

@@ -131,6 +131,13 @@ class Pipe {
   virtual absl::StatusOr<Waitable> SendWaitable() = 0;
   virtual absl::StatusOr<Waitable> ReceiveWaitable() = 0;
 
+  // For a session, which drives its channels by one descriptor: what its event loop has to watch for this pipe's
+  // messages; nullopt: the session's own socket tells of them. Errors as `ReceiveWaitable`, which is the default.
+  virtual absl::StatusOr<std::optional<Waitable>> LoopWaitable();
+  // Of the receiving thread. True: a receiving call is worth an attempt. False: what `LoopWaitable` names, or the
+  // session's socket, becomes ready when one is.
+  virtual bool ArmReceiving();
+
   // How `WaitTo...`, and so `Send` and `Receive`, wait. Call it before the first of them.
   void set_wait_mode(WaitMode mode) { wait_mode_ = mode; }
   WaitMode wait_mode() const { return wait_mode_; }

@@ -58,6 +58,8 @@ absl::Status WaitUntil(Link& link, Spinner& spinner, internal::DirectionStats& s
 }  // namespace
 
 struct RingPipe::State {
+  static constexpr uint64_t kNotArmed = ~uint64_t{0};
+
   explicit State(internal::RingParts made_of)
       : parts(std::move(made_of)),
         own(parts.own),
@@ -84,6 +86,7 @@ struct RingPipe::State {
   Spinner receive_spinner;
   uint32_t polls = 0;
   std::unique_ptr<internal::LinkEvents> receive_events;  // In an event loop only.
+  uint64_t armed_at = kNotArmed;                         // The receiver's position, once a session's loop drives it.
 };
 
 absl::StatusOr<std::pair<std::unique_ptr<RingPipe>, std::unique_ptr<RingPipe>>> RingPipe::CreatePair(
@@ -309,6 +312,23 @@ absl::StatusOr<Waitable> RingPipe::SendWaitable() {
 absl::StatusOr<Waitable> RingPipe::ReceiveWaitable() {
   SLUICE_ASSIGN_OR_RETURN(const FdView fd, EventsOf(state_->receive_events));
   return Waitable{.fd = fd, .events = POLLIN};
+}
+
+absl::StatusOr<std::optional<Waitable>> RingPipe::LoopWaitable() {
+  if (state_->parts.owns_link) return ReceiveWaitable();
+  return std::nullopt;
+}
+
+bool RingPipe::ArmReceiving() {
+  if (fork_guard().InForkedChild()) return true;
+  if (state_->parts.owns_link) return Pipe::ArmReceiving();
+  internal::RingReceiver& receiver = state_->receiver;
+  if (receiver.HasNews() || HasEnded()) return true;
+  // Of a sleep the peer tells once: what it told of was received since, or nothing came.
+  if (state_->armed_at == receiver.position() && receiver.IsAsleep()) return false;
+  receiver.BeginSleep();
+  state_->armed_at = receiver.position();
+  return receiver.HasNews() || HasEnded();
 }
 
 absl::StatusOr<FdView> RingPipe::EventsOf(std::unique_ptr<internal::LinkEvents>& events) {

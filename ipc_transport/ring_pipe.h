@@ -68,6 +68,8 @@ class RingPipe final : public Pipe {
   absl::Status WaitToReceive(Deadline deadline) override;
   absl::StatusOr<Waitable> SendWaitable() override;
   absl::StatusOr<Waitable> ReceiveWaitable() override;
+  absl::StatusOr<std::optional<Waitable>> LoopWaitable() override;
+  bool ArmReceiving() override;
   void Close() override;
 
  private:

@@ -41,12 +41,6 @@ bool WentWithoutAWord(const absl::Status& end) {
   return reason == Reason::kGone || reason == Reason::kExited || reason == Reason::kKilled;
 }
 
-absl::StatusOr<SocketHandshake> BeginHandshake(Fd socket, const SocketPipeOptions& options) {
-  return SocketHandshake::Create(std::move(socket), {.max_message_bytes = options.max_message_bytes,
-                                                     .keep_alive_period = options.keep_alive_period,
-                                                     .idle_timeout = options.idle_timeout});
-}
-
 }  // namespace
 
 absl::StatusOr<std::pair<std::unique_ptr<SocketPipe>, std::unique_ptr<SocketPipe>>> SocketPipe::CreatePair(
@@ -93,6 +87,12 @@ absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromSocket(Fd socket, co
   SLUICE_ASSIGN_OR_RETURN(SocketHandshake handshake, BeginHandshake(std::move(socket), options));
   SLUICE_RETURN_IF_ERROR(handshake.Run(deadline));
   return FromHandshake(std::move(handshake), PidFd());
+}
+
+absl::StatusOr<SocketHandshake> SocketPipe::BeginHandshake(Fd socket, const SocketPipeOptions& options) {
+  return SocketHandshake::Create(std::move(socket), {.max_message_bytes = options.max_message_bytes,
+                                                     .keep_alive_period = options.keep_alive_period,
+                                                     .idle_timeout = options.idle_timeout});
 }
 
 absl::StatusOr<std::unique_ptr<SocketPipe>> SocketPipe::FromHandshake(SocketHandshake handshake, PidFd process) {

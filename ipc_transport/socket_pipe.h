@@ -92,7 +92,9 @@ class SocketPipe final : public BufferedPipe {
                                                              Deadline deadline = Deadline::Default(),
                                                              const SocketConnectOptions& options = {});
 
-  // For listeners: after a handshake, watching `process`, unless that is empty.
+  // For listeners and sessions: `BeginHandshake`, with valid options, then, once that is done, a pipe that watches
+  // `process`, unless that is empty.
+  static absl::StatusOr<internal::SocketHandshake> BeginHandshake(Fd socket, const SocketPipeOptions& options);
   static absl::StatusOr<std::unique_ptr<SocketPipe>> FromHandshake(internal::SocketHandshake handshake, PidFd process);
 
   // INVALID_ARGUMENT: options out of their range.

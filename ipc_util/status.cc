@@ -75,6 +75,8 @@ absl::string_view Name(Reason reason) {
       return "wrong version";
     case Reason::kLimit:
       return "limit";
+    case Reason::kWrongLimits:
+      return "wrong limits";
   }
   return "unknown";
 }
@@ -82,7 +84,7 @@ absl::string_view Name(Reason reason) {
 Reason ReasonOf(const absl::Status& status) {
   const absl::optional<absl::Cord> payload = status.GetPayload(kReasonUrl);
   if (!payload.has_value()) return Reason::kNone;
-  for (int value = 0; value <= static_cast<int>(Reason::kLimit); ++value) {
+  for (int value = 0; value <= static_cast<int>(Reason::kWrongLimits); ++value) {
     if (*payload == Name(static_cast<Reason>(value))) return static_cast<Reason>(value);
   }
   return Reason::kNone;

@@ -37,7 +37,8 @@ enum class Reason {
   kWrongExecutable,  // The executable differs from the universe's.
   kWrongKind,        // The two sides use different kinds of session memory.
   kWrongVersion,     // No common protocol version.
-  kLimit,            // A cap of the server is reached.
+  kLimit,            // A cap of the server, or of the session, is reached.
+  kWrongLimits,      // What one side asks for, the other has no room for.
 };
 
 // "goodbye", "exited", ...

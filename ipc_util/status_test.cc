@@ -24,7 +24,8 @@ using testing::StatusIs;
 
 constexpr Reason kReasons[] = {Reason::kGoodbye,         Reason::kExited,    Reason::kKilled,       Reason::kGone,
                                Reason::kSilent,          Reason::kNoServer,  Reason::kNotListed,    Reason::kWrongUser,
-                               Reason::kWrongExecutable, Reason::kWrongKind, Reason::kWrongVersion, Reason::kLimit};
+                               Reason::kWrongExecutable, Reason::kWrongKind, Reason::kWrongVersion, Reason::kLimit,
+                               Reason::kWrongLimits};
 
 struct ErrnoCase {
   int error;

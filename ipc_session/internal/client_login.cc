@@ -65,8 +65,9 @@ absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedSer
   SLUICE_ASSIGN_OR_RETURN(ReceivedFrame frame, ReceiveFrame(server.socket, server.process, options.deadline));
   os::Point("session.welcome.received");
   SLUICE_ASSIGN_OR_RETURN(Welcome welcome, CheckAnswer(frame, hello.terms));
-  half.AgreeOn(welcome.terms.channels);
+  const uint32_t channels = welcome.terms.channels;
   SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(welcome.terms), std::move(frame.descriptors)));
+  SLUICE_RETURN_IF_ERROR(half.AgreeOn(channels));
   SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
                           std::move(half).Open(std::move(server.socket), std::move(server.process),
                                                {.app = identity.name, .credentials = server.credentials}));

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <type_traits>
 #include <utility>
 
 #include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_session/apps.h"
 #include "ipc_session/internal/limits.h"
+#include "ipc_session/internal/wire.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -58,90 +57,33 @@ struct WelcomeBody {
   TermsBody terms;
 };
 
-// Numbers of its own, so that neither abseil's nor the enum's may move.
-enum class RefusalCode : uint16_t {
-  kPermissionDenied = 1,
-  kFailedPrecondition = 2,
-  kResourceExhausted = 3,
-  kDataLoss = 4,
-  kDeadlineExceeded = 5,
-  kUnavailable = 6,
-};
-enum class RefusalReason : uint16_t {
-  kNone = 0,
-  kNotListed = 1,
-  kWrongUser = 2,
-  kWrongExecutable = 3,
-  kWrongKind = 4,
-  kWrongVersion = 5,
-  kLimit = 6,
-};
-
-struct RefusalBody {
-  RefusalCode code;
-  RefusalReason reason;
-  uint32_t text_bytes;
-  std::array<char, Refusal::kMaxTextBytes> text = {};
-};
-
 static_assert(std::is_trivially_copyable_v<OutboxLayout>);
 static_assert(sizeof(Header) == 12 && sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 88);
-static_assert(sizeof(HelloBody) == 160 && sizeof(WelcomeBody) == 88 && sizeof(RefusalBody) == 136);
+static_assert(sizeof(HelloBody) == 160 && sizeof(WelcomeBody) == 88);
 static_assert(sizeof(Header) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
-
-constexpr std::pair<RefusalCode, absl::StatusCode> kCodes[] = {
-    {RefusalCode::kPermissionDenied, absl::StatusCode::kPermissionDenied},
-    {RefusalCode::kFailedPrecondition, absl::StatusCode::kFailedPrecondition},
-    {RefusalCode::kResourceExhausted, absl::StatusCode::kResourceExhausted},
-    {RefusalCode::kDataLoss, absl::StatusCode::kDataLoss},
-    {RefusalCode::kDeadlineExceeded, absl::StatusCode::kDeadlineExceeded},
-    {RefusalCode::kUnavailable, absl::StatusCode::kUnavailable},
-};
-constexpr std::pair<RefusalReason, Reason> kReasons[] = {
-    {RefusalReason::kNone, Reason::kNone},           {RefusalReason::kNotListed, Reason::kNotListed},
-    {RefusalReason::kWrongUser, Reason::kWrongUser}, {RefusalReason::kWrongExecutable, Reason::kWrongExecutable},
-    {RefusalReason::kWrongKind, Reason::kWrongKind}, {RefusalReason::kWrongVersion, Reason::kWrongVersion},
-    {RefusalReason::kLimit, Reason::kLimit},
-};
 
 absl::Status Malformed(absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the peer does not speak the session protocol: ", what));
 }
 
-template <typename T>
-void Append(const T& value, std::string* packet) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  packet->append(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
 template <typename Body>
 std::string Frame(FrameType type, const Body& body, absl::string_view tail = "") {
   std::string packet;
-  Append(Header{.magic = kMagic,
-                .length = static_cast<uint32_t>(sizeof(Header) + sizeof(Body) + tail.size()),
-                .type = type,
-                .version = kOldestVersion},
-         &packet);
-  Append(body, &packet);
+  AppendWire(Header{.magic = kMagic,
+                    .length = static_cast<uint32_t>(sizeof(Header) + sizeof(Body) + tail.size()),
+                    .type = type,
+                    .version = kOldestVersion},
+             &packet);
+  AppendWire(body, &packet);
   packet.append(tail.data(), tail.size());
   return packet;
-}
-
-// Takes a `T` from the front of `rest`; false: it is shorter.
-template <typename T>
-bool Take(absl::Span<const std::byte>* rest, T* value) {
-  static_assert(std::is_trivially_copyable_v<T>);
-  if (rest->size() < sizeof(T)) return false;
-  std::memcpy(value, rest->data(), sizeof(T));
-  rest->remove_prefix(sizeof(T));
-  return true;
 }
 
 // Leaves the body in `rest`.
 absl::StatusOr<Header> TakeHeader(absl::Span<const std::byte>* rest) {
   const size_t length = rest->size();
   Header header;
-  if (!Take(rest, &header)) return Malformed("a packet is shorter than a header");
+  if (!TakeWire(rest, &header)) return Malformed("a packet is shorter than a header");
   if (header.magic != kMagic) return Malformed("a packet has another magic number");
   if (header.length != length) return Malformed("a frame's length is not its packet's");
   return header;
@@ -171,7 +113,7 @@ absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::
     return Malformed("the metadata's size is wrong");
   }
   SLUICE_RETURN_IF_ERROR(Validate(body.outbox));
-  if (body.outbox.lanes < body.channels) return Malformed("more channels than lanes");
+  if (body.outbox.capacity() < body.channels) return Malformed("more channels than its outbox holds");
   return SideTerms{
       .kind = static_cast<MemoryKind>(body.kind),
       .channels = body.channels,
@@ -196,19 +138,6 @@ absl::StatusOr<std::string> FromNameField(const std::array<char, kNameBytes>& fi
   return name;
 }
 
-absl::StatusOr<Refusal> FromBody(const RefusalBody& body) {
-  const auto code = absl::c_find_if(kCodes, [&](const auto& pair) { return pair.first == body.code; });
-  const auto reason = absl::c_find_if(kReasons, [&](const auto& pair) { return pair.first == body.reason; });
-  if (code == std::end(kCodes)) return Malformed("a refusal has an unknown code");
-  if (body.text_bytes > body.text.size()) return Malformed("a refusal's text is too long");
-  std::string text(body.text.data(), body.text_bytes);
-  if (!absl::c_all_of(text, absl::ascii_isprint)) return Malformed("a refusal's text is no text");
-  // A reason that a later version invented is none here; code and text stay.
-  return Refusal{.code = code->second,
-                 .reason = reason == std::end(kReasons) ? Reason::kNone : reason->second,
-                 .text = std::move(text)};
-}
-
 }  // namespace
 
 std::string Encode(const Hello& hello) {
@@ -224,22 +153,12 @@ std::string Encode(const Welcome& welcome) {
   return Frame(FrameType::kWelcome, WelcomeBody{.terms = ToBody(welcome.terms)}, welcome.terms.metadata);
 }
 
-std::string Encode(const Refusal& refusal) {
-  const auto code = absl::c_find_if(kCodes, [&](const auto& pair) { return pair.second == refusal.code; });
-  const auto reason = absl::c_find_if(kReasons, [&](const auto& pair) { return pair.second == refusal.reason; });
-  RefusalBody body = {
-      .code = code == std::end(kCodes) ? RefusalCode::kUnavailable : code->first,
-      .reason = reason == std::end(kReasons) ? RefusalReason::kNone : reason->first,
-      .text_bytes = static_cast<uint32_t>(std::min(refusal.text.size(), Refusal::kMaxTextBytes)),
-  };
-  std::copy_n(refusal.text.begin(), body.text_bytes, body.text.begin());
-  return Frame(FrameType::kRefusal, body);
-}
+std::string Encode(const Refusal& refusal) { return Frame(FrameType::kRefusal, ToBody(refusal)); }
 
 std::string EncodeReady() {
   std::string packet;
-  Append(Header{.magic = kMagic, .length = sizeof(Header), .type = FrameType::kReady, .version = kOldestVersion},
-         &packet);
+  AppendWire(Header{.magic = kMagic, .length = sizeof(Header), .type = FrameType::kReady, .version = kOldestVersion},
+             &packet);
   return packet;
 }
 
@@ -248,7 +167,7 @@ absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
   if (header.type != FrameType::kHello) return Malformed("its first frame is no hello");
   VersionRange versions;
   absl::Span<const std::byte> range = packet;
-  if (!Take(&range, &versions) || versions.oldest > versions.newest) return Malformed("a hello without versions");
+  if (!TakeWire(&range, &versions) || versions.oldest > versions.newest) return Malformed("a hello without versions");
   if (versions.oldest > kNewestVersion || versions.newest < kOldestVersion) {
     return WithReason(absl::FailedPreconditionError(absl::StrCat(
                           "no common version of the session protocol: the server speaks ", kOldestVersion, " to ",
@@ -257,7 +176,7 @@ absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
   }
   SLUICE_RETURN_IF_ERROR(CheckVersion(header));
   HelloBody body;
-  if (!Take(&packet, &body)) return Malformed("a hello is too short");
+  if (!TakeWire(&packet, &body)) return Malformed("a hello is too short");
   if (body.reserved != 0) return Malformed("a reserved field is in use");
   SLUICE_ASSIGN_OR_RETURN(std::string client_app, FromNameField(body.client_app));
   SLUICE_ASSIGN_OR_RETURN(std::string server_app, FromNameField(body.server_app));
@@ -269,14 +188,15 @@ absl::StatusOr<std::variant<Welcome, Refusal>> DecodeAnswer(absl::Span<const std
   SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
   if (header.type == FrameType::kRefusal) {
     RefusalBody body;
-    if (!Take(&packet, &body) || !packet.empty()) return Malformed("a refusal of another size");
-    SLUICE_ASSIGN_OR_RETURN(Refusal refusal, FromBody(body));
-    return refusal;
+    if (!TakeWire(&packet, &body) || !packet.empty()) return Malformed("a refusal of another size");
+    absl::StatusOr<Refusal> refusal = FromBody(body);
+    if (!refusal.ok()) return Malformed(refusal.status().message());
+    return *std::move(refusal);
   }
   if (header.type != FrameType::kWelcome) return Malformed("it answers a hello with neither welcome nor refusal");
   SLUICE_RETURN_IF_ERROR(CheckVersion(header));
   WelcomeBody body;
-  if (!Take(&packet, &body)) return Malformed("a welcome is too short");
+  if (!TakeWire(&packet, &body)) return Malformed("a welcome is too short");
   SLUICE_ASSIGN_OR_RETURN(SideTerms terms, FromBody(body.terms, packet));
   return Welcome{.terms = std::move(terms)};
 }

@@ -21,8 +21,8 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_session/internal/outbox.h"
+#include "ipc_session/internal/refusal.h"
 #include "ipc_session/internal/session_memory.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -59,17 +59,6 @@ struct Welcome {
   SideTerms terms;
 
   friend bool operator==(const Welcome&, const Welcome&) = default;
-};
-
-// What a client may know of why it is not let in.
-struct Refusal {
-  static constexpr size_t kMaxTextBytes = 128;
-
-  absl::StatusCode code = absl::StatusCode::kPermissionDenied;
-  Reason reason = Reason::kNone;
-  std::string text;  // Printable ASCII.
-
-  friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
 std::string Encode(const Hello& hello);

@@ -36,7 +36,7 @@ Hello SomeHello() {
           .server_app = "s",
           .terms = {.kind = MemoryKind::kJemalloc,
                     .channels = 64,
-                    .outbox = OutboxLayout::For(4096),
+                    .outbox = OutboxLayout::For(1 << 20, 4096, 64),
                     .region_bytes = {1, 2, 3, 4},
                     .metadata = std::string(4096, 'm')}};
 }
@@ -44,7 +44,7 @@ Hello SomeHello() {
 Welcome SomeWelcome() {
   return {.terms = {.kind = MemoryKind::kClassic,
                     .channels = 3,
-                    .outbox = OutboxLayout::For(8192),
+                    .outbox = OutboxLayout::For(1 << 20, 8192, 3),
                     .region_bytes = {uint64_t{1} << 32},
                     .metadata = std::string("a\0b", 3)}};
 }
@@ -173,20 +173,20 @@ TEST(FramesTest, ForgedLengthsAreRefused) {
 TEST(FramesTest, ForgedFieldsAreRefused) {
   const std::string hello = Encode(SomeHello());
   const std::string forged[] = {
-      With(hello, 0, uint32_t{0}),                       // Magic.
-      With(hello, kTypeOffset, uint16_t{9}),             // Type.
-      With(hello, kVersionOffset, uint16_t{0}),          // Layout.
-      With(hello, kBody, uint16_t{2}),                   // Oldest above newest.
-      With(hello, kBody + 4, uint32_t{1}),               // Reserved.
-      With(hello, kClientName, ' '),                     // A character that no name has.
-      With(hello, kClientName + 4, '\0'),                // More behind the end of a name.
-      With(hello, kHelloTerms, uint8_t{3}),              // Kind.
-      With(hello, kHelloTerms + 1, uint8_t{5}),          // Regions.
-      With(hello, kHelloTerms + 2, uint16_t{1}),         // Reserved.
-      With(hello, kHelloTerms + 4, uint32_t{65}),        // Channels.
-      With(hello, kHelloTerms + 12, uint32_t{1}),        // Reserved.
-      With(hello, kHelloTerms + 16, uint64_t{4096}),     // An outbox too small for what lies in it.
-      With(hello, kHelloTerms + 16 + 32, uint32_t{63}),  // Fewer lanes than channels.
+      With(hello, 0, uint32_t{0}),                    // Magic.
+      With(hello, kTypeOffset, uint16_t{9}),          // Type.
+      With(hello, kVersionOffset, uint16_t{0}),       // Layout.
+      With(hello, kBody, uint16_t{2}),                // Oldest above newest.
+      With(hello, kBody + 4, uint32_t{1}),            // Reserved.
+      With(hello, kClientName, ' '),                  // A character that no name has.
+      With(hello, kClientName + 4, '\0'),             // More behind the end of a name.
+      With(hello, kHelloTerms, uint8_t{3}),           // Kind.
+      With(hello, kHelloTerms + 1, uint8_t{5}),       // Regions.
+      With(hello, kHelloTerms + 2, uint16_t{1}),      // Reserved.
+      With(hello, kHelloTerms + 4, uint32_t{4097}),   // Channels.
+      With(hello, kHelloTerms + 12, uint32_t{1}),     // Reserved.
+      With(hello, kHelloTerms + 16, uint64_t{4096}),  // An outbox too small for what lies in it.
+      With(hello, kHelloTerms + 4, uint32_t{300}),    // More channels than the outbox holds.
   };
   for (const std::string& packet : forged) EXPECT_THAT(ipc::internal::DecodeHello(Bytes(packet)), StatusIs(kDataLoss));
   EXPECT_EQ(hello.size(), kHelloBytes + 4096);
@@ -243,7 +243,7 @@ TEST(FramesTest, RandomBodiesYieldOnlyWhatCanBe) {
     }
     const absl::StatusOr<Hello> hello = ipc::internal::DecodeHello(Bytes(packet));
     if (!hello.ok()) continue;
-    EXPECT_LE(hello->terms.channels, hello->terms.outbox.lanes) << seed;
+    EXPECT_LE(hello->terms.channels, hello->terms.outbox.capacity()) << seed;
     EXPECT_LE(hello->terms.region_bytes.size(), 4u) << seed;
     EXPECT_OK(Validate(hello->terms.outbox)) << seed;
   }

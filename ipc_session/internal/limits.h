@@ -10,7 +10,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-inline constexpr int kMaxChannels = 64;
+// Channels of a session at a time, whoever opened them.
+inline constexpr int kMaxChannels = 4096;
 inline constexpr size_t kMaxMetadataBytes = 4096;
 // An eighth of the largest region: it may hold both sides' arenas, each with several times its size in addresses.
 inline constexpr uint64_t kMaxArenaBytes = uint64_t{1} << 37;

@@ -4,10 +4,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
+
+namespace {
+
+OutboxLayout LayoutFor(const SessionOptions& options) {
+  return OutboxLayout::For(options.outbox_bytes, options.ring_bytes, static_cast<uint64_t>(options.channels));
+}
+
+}  // namespace
 
 MemoryKind KindOf(const SessionMemoryFactory* factory) {
   return factory == nullptr ? MemoryKind::kHeap : factory->kind();
@@ -19,13 +28,20 @@ absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, const SessionOptions& opt
   if (factory != nullptr) {
     SLUICE_ASSIGN_OR_RETURN(memory, factory->Create(side, options.arena_bytes));
   }
-  SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(options.ring_bytes));
+  SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(LayoutFor(options)));
   SLUICE_ASSIGN_OR_RETURN(Fd outbox_for_peer, outbox.OpenReadOnly());
-  return LoginHalf(KindOf(factory), std::move(outbox), std::move(outbox_for_peer), std::move(memory));
+  return LoginHalf(side, KindOf(factory), static_cast<uint32_t>(options.max_channels), std::move(outbox),
+                   std::move(outbox_for_peer), std::move(memory));
 }
 
-LoginHalf::LoginHalf(MemoryKind kind, OwnOutbox outbox, Fd outbox_for_peer, std::shared_ptr<SessionMemory> memory)
-    : kind_(kind), own_(std::move(outbox)), own_for_peer_(std::move(outbox_for_peer)), memory_(std::move(memory)) {}
+LoginHalf::LoginHalf(Side side, MemoryKind kind, uint32_t max_channels, OwnOutbox outbox, Fd outbox_for_peer,
+                     std::shared_ptr<SessionMemory> memory)
+    : side_(side),
+      kind_(kind),
+      max_channels_(max_channels),
+      own_(std::move(outbox)),
+      own_for_peer_(std::move(outbox_for_peer)),
+      memory_(std::move(memory)) {}
 
 absl::StatusOr<LoginHalf::Outgoing> LoginHalf::Offer(const SessionOptions& options) {
   Outgoing outgoing = {.terms = {.kind = kind_,
@@ -62,17 +78,32 @@ absl::Status LoginHalf::Adopt(SideTerms terms, std::vector<Fd> descriptors) {
   return absl::OkStatus();
 }
 
-void LoginHalf::AgreeOn(uint32_t channels) {
+absl::Status LoginHalf::AgreeOn(uint32_t channels) {
+  if (channels > max_channels_) {
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          "one side wants ", channels, " channels, the other's max_channels is ", max_channels_)),
+                      Reason::kWrongLimits);
+  }
+  for (const OutboxLayout* const layout : {&own_.layout(), &peer_->layout()}) {
+    if (channels <= layout->capacity()) continue;
+    return WithReason(
+        absl::FailedPreconditionError(absl::StrCat(
+            "one side wants ", channels, " channels, the other's outbox_bytes have room for ", layout->capacity())),
+        Reason::kWrongLimits);
+  }
   channels_ = channels;
   own_.InitLanes(channels);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<SessionCore>> LoginHalf::Open(Fd socket, PidFd process, SessionPeer peer) && {
   return SessionCore::Create({
+      .side = side_,
       .socket = std::move(socket),
       .process = std::move(process),
       .outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(own_), .peer = *std::move(peer_)}),
       .channels = channels_,
+      .max_channels = max_channels_,
       .memory = std::move(memory_),
       .peer = std::move(peer),
       .peer_metadata = std::move(peer_metadata_),

@@ -43,15 +43,19 @@ class LoginHalf {
   // Takes in what came from the peer: `terms` were decoded; kinds are equal. DATA_LOSS: not what they say.
   absl::Status Adopt(SideTerms terms, std::vector<Fd> descriptors);
 
-  // Both halves are there. Initialises the lanes of this side.
-  void AgreeOn(uint32_t channels);
+  // Both halves are there. Initialises the lanes of this side. FAILED_PRECONDITION (kWrongLimits): one side has no room
+  // for so many channels; both sides' values are in the text, which is fit for the client.
+  absl::Status AgreeOn(uint32_t channels);
 
   absl::StatusOr<std::shared_ptr<SessionCore>> Open(Fd socket, PidFd process, SessionPeer peer) &&;
 
  private:
-  LoginHalf(MemoryKind kind, OwnOutbox outbox, Fd outbox_for_peer, std::shared_ptr<SessionMemory> memory);
+  LoginHalf(Side side, MemoryKind kind, uint32_t max_channels, OwnOutbox outbox, Fd outbox_for_peer,
+            std::shared_ptr<SessionMemory> memory);
 
+  Side side_;
   MemoryKind kind_;
+  uint32_t max_channels_;
   OwnOutbox own_;
   Fd own_for_peer_;
   std::shared_ptr<SessionMemory> memory_;

@@ -59,7 +59,7 @@ TEST(LoginHalfTest, OffersWhatTheOptionsSay) {
   ASSERT_OK_AND_ASSIGN(const LoginHalf::Outgoing outgoing, half.Offer(options));
   EXPECT_EQ(outgoing.terms.kind, MemoryKind::kClassic);
   EXPECT_EQ(outgoing.terms.channels, 5u);
-  EXPECT_EQ(outgoing.terms.outbox, ipc::internal::OutboxLayout::For(8192));
+  EXPECT_EQ(outgoing.terms.outbox, ipc::internal::OutboxLayout::For(0, 8192, 5));
   EXPECT_EQ(outgoing.terms.metadata, "of mine");
   EXPECT_THAT(outgoing.terms.region_bytes, ElementsAre(4096, 8192));
   EXPECT_EQ(outgoing.descriptors.size(), outgoing.terms.descriptors());
@@ -75,9 +75,9 @@ TEST(LoginHalfTest, TwoHalvesMakeASession) {
   SessionOptions options;
   options.metadata = "of the client";
   ASSERT_OK(Pass(client, server, options));
-  server.AgreeOn(2);
+  ASSERT_OK(server.AgreeOn(2));
   ASSERT_OK(Pass(server, client));
-  client.AgreeOn(2);
+  ASSERT_OK(client.AgreeOn(2));
   ASSERT_OK_AND_ASSIGN(auto client_core, std::move(client).Open(Fd(sockets[0]), PidFd(), {.app = "s"}));
   ASSERT_OK_AND_ASSIGN(auto server_core, std::move(server).Open(Fd(sockets[1]), PidFd(), {.app = "c"}));
   EXPECT_EQ(client_core->channel_count(), 2);

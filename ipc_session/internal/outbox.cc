@@ -1,10 +1,10 @@
 #include "ipc_session/internal/outbox.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "ipc_session/internal/limits.h"
-#include "ipc_transport/internal/ring_layout.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -15,10 +15,12 @@ namespace {
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kHeaderBytes = kPageBytes;
 constexpr uint64_t kCounterBytes = kLoanSlots * sizeof(std::atomic<uint32_t>);
-constexpr uint64_t kMaxBytes = kHeaderBytes + kCounterBytes + kMaxChannels * LaneBytes(kMaxRingBytes);
 static_assert(kCounterBytes % kPageBytes == 0 && kLaneControlBytes % kPageBytes == 0);
-static_assert(kMaxBytes <= Region::kMaxBytes);
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
+
+constexpr uint64_t kLanesOffset = kHeaderBytes + kCounterBytes;
+constexpr uint64_t kDefaultBytes = uint64_t{64} << 20;
+constexpr uint64_t kSpareRings = 16;  // For channels opened later, beside those that the session starts with.
 
 struct Part {
   uint64_t offset;
@@ -26,7 +28,6 @@ struct Part {
 };
 
 Part Counters(const OutboxLayout& layout) { return {layout.counters_offset, kCounterBytes}; }
-Part Lanes(const OutboxLayout& layout) { return {layout.lanes_offset, layout.lanes * LaneBytes(layout.ring_bytes)}; }
 
 bool LiesIn(Part part, uint64_t bytes) {
   return part.offset % kPageBytes == 0 && part.offset <= bytes && part.bytes <= bytes - part.offset;
@@ -34,46 +35,57 @@ bool LiesIn(Part part, uint64_t bytes) {
 
 bool AreApart(Part a, Part b) { return a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset; }
 
-size_t LaneOffset(const OutboxLayout& layout, size_t index) {
-  return layout.lanes_offset + index * LaneBytes(layout.ring_bytes);
-}
-
 }  // namespace
 
-OutboxLayout OutboxLayout::For(size_t ring_bytes) {
-  return {.bytes = kHeaderBytes + kCounterBytes + kMaxChannels * LaneBytes(ring_bytes),
+OutboxLayout OutboxLayout::For(uint64_t bytes, uint64_t ring_bytes, uint64_t channels) {
+  const uint64_t needed = kLanesOffset + (channels + kSpareRings) * LaneBytes(ring_bytes);
+  const uint64_t wanted = bytes != 0 ? bytes : std::max(kDefaultBytes, needed);
+  return {.bytes = (wanted + kPageBytes - 1) / kPageBytes * kPageBytes,
           .counters_offset = kHeaderBytes,
-          .lanes_offset = kHeaderBytes + kCounterBytes,
+          .lanes_offset = kLanesOffset,
           .ring_bytes = ring_bytes,
-          .lanes = kMaxChannels,
           .loan_slots = kLoanSlots};
 }
 
 absl::Status Validate(const OutboxLayout& layout) {
-  const bool sizes_can_be = layout.bytes <= kMaxBytes && layout.bytes % kPageBytes == 0 &&
-                            IsValidRingBytes(layout.ring_bytes) && layout.lanes <= kMaxChannels &&
-                            layout.loan_slots == kLoanSlots;
-  if (sizes_can_be && LiesIn(Counters(layout), layout.bytes) && LiesIn(Lanes(layout), layout.bytes) &&
-      AreApart(Counters(layout), Lanes(layout))) {
+  const bool sizes_can_be = layout.bytes <= Region::kMaxBytes && layout.bytes % kPageBytes == 0 &&
+                            IsValidRingBytes(layout.ring_bytes) && layout.loan_slots == kLoanSlots &&
+                            layout.reserved == 0;
+  if (sizes_can_be && LiesIn(Counters(layout), layout.bytes) && LiesIn({layout.lanes_offset, 0}, layout.bytes) &&
+      AreApart(Counters(layout), {layout.lanes_offset, layout.bytes - layout.lanes_offset})) {
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat("the peer's outbox cannot be: ", layout.bytes, " bytes, ", layout.loan_slots,
-                                          " counters at ", layout.counters_offset, ", ", layout.lanes, " lanes of ",
-                                          layout.ring_bytes, " bytes at ", layout.lanes_offset));
+                                          " counters at ", layout.counters_offset, ", lanes of ", layout.ring_bytes,
+                                          " bytes at ", layout.lanes_offset));
 }
 
-absl::StatusOr<OwnOutbox> OwnOutbox::Create(size_t ring_bytes) {
-  const OutboxLayout layout = OutboxLayout::For(ring_bytes);
+absl::Status Validate(const LanePlace& lane, const OutboxLayout& layout) {
+  if (IsValidRingBytes(lane.ring_bytes) && lane.offset >= layout.lanes_offset &&
+      LiesIn({lane.offset, lane.bytes()}, layout.bytes)) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("the peer's lane cannot be: a ring of ", lane.ring_bytes, " bytes at ",
+                                          lane.offset, " of its outbox of ", layout.bytes));
+}
+
+absl::StatusOr<OwnOutbox> OwnOutbox::Create(const OutboxLayout& layout) {
   SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create("sluice-outbox", layout.bytes, Sharing::kOneWriter));
   return OwnOutbox(layout, std::move(region));
 }
 
 void OwnOutbox::InitLanes(size_t count) const {
-  for (size_t i = 0; i < count; ++i) InitLane(lane(i));
+  for (size_t i = 0; i < count; ++i) InitLane(lane(layout_.first_lane(i)));
 }
 
-absl::Span<std::byte> OwnOutbox::lane(size_t index) const {
-  return region_.bytes().subspan(LaneOffset(layout_, index), LaneBytes(layout_.ring_bytes));
+void OwnOutbox::RenewLane(const LanePlace& place) const {
+  // Of the ring only the first commit word is looked at before it is written: each record zeroes that of the next.
+  std::memset(lane(place).data(), 0, kLaneControlBytes + kRecordAlignment);
+  InitLane(lane(place));
+}
+
+absl::Span<std::byte> OwnOutbox::lane(const LanePlace& place) const {
+  return region_.bytes().subspan(place.offset, place.bytes());
 }
 
 absl::Span<std::atomic<uint32_t>> OwnOutbox::counters() const {
@@ -87,8 +99,8 @@ absl::StatusOr<PeerOutbox> PeerOutbox::Map(Fd memfd, const OutboxLayout& layout)
   return PeerOutbox(layout, std::move(region));
 }
 
-absl::Span<const std::byte> PeerOutbox::lane(size_t index) const {
-  return region_.bytes().subspan(LaneOffset(layout_, index), LaneBytes(layout_.ring_bytes));
+absl::Span<const std::byte> PeerOutbox::lane(const LanePlace& place) const {
+  return region_.bytes().subspan(place.offset, place.bytes());
 }
 
 absl::Span<const std::atomic<uint32_t>> PeerOutbox::counters() const {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_transport/internal/ring_layout.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/region.h"
 
@@ -19,20 +20,35 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// Where things lie in an outbox: a page that is left zero, the release counters, and a lane (ring_layout.h) for each
-// channel that a session can ever have. The client does not know how many channels the server wants when it sends its
-// outbox, and a page that nobody touches takes no memory: so there is room for all of them. The numbers travel in the
-// login; nothing is read from the peer's memory to find them.
+// A lane (ring_layout.h) in an outbox: one side's half of a ring channel.
+struct LanePlace {
+  uint64_t offset = 0;
+  uint64_t ring_bytes = 0;
+
+  uint64_t bytes() const { return LaneBytes(ring_bytes); }
+
+  friend bool operator==(const LanePlace&, const LanePlace&) = default;
+};
+
+// Where things lie in an outbox: a page that is left zero, the release counters, and from `lanes_offset` to the end
+// room for lanes. Those of the channels that the session starts with lie there one behind another; the owner places
+// those of later ones, and tells the peer. A page that nobody touches takes no memory. The numbers travel in the login;
+// nothing is read from the peer's memory to find them.
 struct OutboxLayout {
   uint64_t bytes = 0;
   uint64_t counters_offset = 0;
   uint64_t lanes_offset = 0;
-  uint64_t ring_bytes = 0;
-  uint32_t lanes = 0;
+  uint64_t ring_bytes = 0;  // Of the channels that the session starts with.
   uint32_t loan_slots = 0;
+  uint32_t reserved = 0;
 
-  // The one that this side makes.
-  static OutboxLayout For(size_t ring_bytes);
+  // The one that this side makes, of `bytes` in all, rounded up to whole pages; 0: 64 MiB, or what `channels` rings and
+  // a few more take.
+  static OutboxLayout For(uint64_t bytes, uint64_t ring_bytes, uint64_t channels);
+
+  // How many channels a session can start with.
+  uint64_t capacity() const { return (bytes - lanes_offset) / LaneBytes(ring_bytes); }
+  LanePlace first_lane(size_t index) const { return {lanes_offset + index * LaneBytes(ring_bytes), ring_bytes}; }
 
   friend bool operator==(const OutboxLayout&, const OutboxLayout&) = default;
 };
@@ -41,18 +57,23 @@ struct OutboxLayout {
 // other, and are of sizes that can be.
 absl::Status Validate(const OutboxLayout& layout);
 
+// The same for a lane that the peer placed in its outbox, of a valid `layout`.
+absl::Status Validate(const LanePlace& lane, const OutboxLayout& layout);
+
 // This side's: made and sealed; only this process writes it.
 class OwnOutbox {
  public:
-  // `ring_bytes` is valid. Errors as of `Region::Create`.
-  static absl::StatusOr<OwnOutbox> Create(size_t ring_bytes);
+  // `layout` is one `For` this side. Errors as of `Region::Create`.
+  static absl::StatusOr<OwnOutbox> Create(const OutboxLayout& layout);
 
   const OutboxLayout& layout() const { return layout_; }
-  // Makes the first `count` lanes ready; before the peer looks at them.
+  // Makes the lanes of `count` channels to start with ready; before the peer looks at them.
   void InitLanes(size_t count) const;
+  // Makes the lane of a later channel ready, whatever was in it; before the peer looks at it.
+  void RenewLane(const LanePlace& place) const;
   // For the peer.
   absl::StatusOr<Fd> OpenReadOnly() const { return region_.OpenReadOnly(); }
-  absl::Span<std::byte> lane(size_t index) const;
+  absl::Span<std::byte> lane(const LanePlace& place) const;
   absl::Span<std::atomic<uint32_t>> counters() const;
 
  private:
@@ -68,7 +89,9 @@ class PeerOutbox {
   // DATA_LOSS: `layout` or `memfd` is not what it must be.
   static absl::StatusOr<PeerOutbox> Map(Fd memfd, const OutboxLayout& layout);
 
-  absl::Span<const std::byte> lane(size_t index) const;
+  const OutboxLayout& layout() const { return layout_; }
+  // `place` is valid.
+  absl::Span<const std::byte> lane(const LanePlace& place) const;
   absl::Span<const std::atomic<uint32_t>> counters() const;
 
  private:

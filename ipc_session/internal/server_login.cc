@@ -27,6 +27,7 @@ Refusal RefusalFor(const absl::Status& why) {
     case Reason::kWrongExecutable:
       return {why.code(), reason, "the app's executable is not the universe's"};
     case Reason::kWrongKind:
+    case Reason::kWrongLimits:
     case Reason::kWrongVersion:
       return {why.code(), reason, std::string(why.message())};
     default:
@@ -92,10 +93,9 @@ absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
   SLUICE_RETURN_IF_ERROR(CheckKind(KindOf(terms_.memory.get()), hello.terms.kind));
   SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kServer, terms_.session, terms_.memory.get()));
   const uint32_t channels = std::max(hello.terms.channels, static_cast<uint32_t>(terms_.session.channels));
-  if (hello.terms.outbox.lanes < channels) return absl::DataLossError("its outbox has too few lanes");
   SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(hello.terms), std::move(frame.descriptors)));
+  SLUICE_RETURN_IF_ERROR(half.AgreeOn(channels));
   SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(terms_.session));
-  half.AgreeOn(channels);
   outgoing.terms.channels = channels;
   welcome_ = Encode(Welcome{.terms = std::move(outgoing.terms)});
   welcome_descriptors_ = std::move(outgoing.descriptors);

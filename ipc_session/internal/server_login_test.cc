@@ -266,11 +266,27 @@ TEST_F(ServerLoginTest, WrongDescriptorsAreRefusedAndClosed) {
   EXPECT_EQ(World::Now(), before);
 }
 
-TEST_F(ServerLoginTest, AnOutboxWithTooFewLanesForTheServersWish) {
-  terms_.session.channels = 64;
+// V2
+TEST_F(ServerLoginTest, AnOutboxWithoutRoomForTheServersWishIsToldSo) {
   ScriptedTerms few;
-  few.terms.outbox.lanes = 63;
-  EXPECT_THAT(StatusAfter(HelloOf(few), few.descriptors), StatusIs(kDataLoss, HasSubstr("too few lanes")));
+  const uint64_t room = few.terms.outbox.capacity();
+  terms_.session.channels = static_cast<int>(room) + 1;
+  terms_.session.ring_bytes = 4096;
+  const absl::Status status = StatusAfter(HelloOf(few), few.descriptors);
+  const std::string text =
+      absl::StrCat("one side wants ", room + 1, " channels, the other's outbox_bytes have room for ", room);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition, text));
+  EXPECT_EQ(RefusalAfter(status), (Refusal{absl::StatusCode::kFailedPrecondition, Reason::kWrongLimits, text}));
+}
+
+// V2
+TEST_F(ServerLoginTest, MoreChannelsThanTheServerHasAreRefused) {
+  terms_.session.max_channels = 2;
+  ScriptedTerms many;
+  many.terms.channels = 3;
+  const absl::Status status = StatusAfter(HelloOf(many), many.descriptors);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
+                               "one side wants 3 channels, the other's max_channels is 2"));
 }
 
 TEST_F(ServerLoginTest, ASilentClientIsToldThatItIsLate) {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "ipc_transport/internal/ring_parts.h"
+#include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -10,7 +10,8 @@ inline namespace sluice_0 {
 namespace internal {
 
 absl::StatusOr<std::shared_ptr<SessionCore>> SessionCore::Create(SessionParts parts) {
-  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link, Link::Create(std::move(parts.socket), std::move(parts.process)));
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link,
+                          Link::Create(std::move(parts.socket), std::move(parts.process), Link::Controls::kAllowed));
   return std::shared_ptr<SessionCore>(new SessionCore(std::move(parts), std::move(link)));
 }
 
@@ -19,16 +20,14 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
       channel_count_(static_cast<int>(parts.channels)),
       peer_(std::move(parts.peer)),
       peer_metadata_(std::move(parts.peer_metadata)),
-      memory_(std::move(parts.memory)) {
+      memory_(std::move(parts.memory)),
+      channels_(SessionChannels::Create({.side = parts.side,
+                                         .link = link_,
+                                         .outboxes = parts.outboxes,
+                                         .channels = parts.channels,
+                                         .max_channels = parts.max_channels})),
+      dispatcher_(link_, channels_) {
   const std::shared_ptr<const Outboxes>& outboxes = parts.outboxes;
-  MutexLock lock(mutex_);
-  for (uint32_t i = 0; i < parts.channels; ++i) {
-    channels_.push_back(RingPipe::FromParts({.link = link_,
-                                             .channel = i,
-                                             .own = outboxes->own.lane(i),
-                                             .peer = outboxes->peer.lane(i),
-                                             .mapping = outboxes}));
-  }
   if (memory_ != nullptr) {
     message_store_ =
         memory_->Open({.own = outboxes->own.counters(), .peer = outboxes->peer.counters(), .mapping = outboxes});
@@ -37,16 +36,7 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
 
 SessionCore::~SessionCore() { End(); }
 
-std::unique_ptr<RingPipe> SessionCore::TakeChannel(int index) {
-  MutexLock lock(mutex_);
-  if (index < 0 || index >= channel_count_) return nullptr;
-  return std::move(channels_[index]);
-}
-
-absl::Status SessionCore::status() const {
-  link_->Pump();
-  return link_->end_status();
-}
+absl::Status SessionCore::status() const { return channels_->Process(); }
 
 absl::Status SessionCore::WaitForEnd(Deadline deadline) const {
   while (true) {
@@ -56,7 +46,12 @@ absl::Status SessionCore::WaitForEnd(Deadline deadline) const {
   }
 }
 
-void SessionCore::End() { link_->End(absl::CancelledError("the session was closed on this side")); }
+void SessionCore::End() {
+  os::Point("session.closing");
+  channels_->CloseAll();
+  link_->End(absl::CancelledError("the session was closed on this side"));
+  os::Point("session.closed");
+}
 
 }  // namespace internal
 }  // namespace sluice_0

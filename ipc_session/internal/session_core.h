@@ -6,19 +6,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ipc_session/internal/outbox.h"
+#include "ipc_session/internal/session_channels.h"
+#include "ipc_session/internal/session_dispatcher.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_transport/internal/link.h"
-#include "ipc_transport/ring_pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
-#include "ipc_util/internal/mutex.h"
 #include "ipc_util/pid_fd.h"
 
 namespace ipc {
@@ -27,10 +25,12 @@ namespace internal {
 
 // What a finished login leaves.
 struct SessionParts {
+  Side side = Side::kClient;
   Fd socket;
   PidFd process;  // The peer's.
   std::shared_ptr<const Outboxes> outboxes;
-  uint32_t channels = 0;
+  uint32_t channels = 0;                  // That it starts with.
+  uint32_t max_channels = 0;              // At a time, as this side has it.
   std::shared_ptr<SessionMemory> memory;  // Null: on the heap.
   SessionPeer peer;
   std::string peer_metadata;
@@ -44,8 +44,8 @@ class SessionCore {
   ~SessionCore();
 
   int channel_count() const { return channel_count_; }
-  // Null: out of range or taken.
-  std::unique_ptr<RingPipe> TakeChannel(int index);
+  const std::shared_ptr<SessionChannels>& channels() const { return channels_; }
+  SessionDispatcher& dispatcher() { return dispatcher_; }
 
   const SessionPeer& peer() const { return peer_; }
   const std::string& peer_metadata() const { return peer_metadata_; }
@@ -66,10 +66,9 @@ class SessionCore {
   const SessionPeer peer_;
   const std::string peer_metadata_;
   const std::shared_ptr<SessionMemory> memory_;
+  const std::shared_ptr<SessionChannels> channels_;
+  SessionDispatcher dispatcher_;
   std::shared_ptr<MessageStore> message_store_;
-
-  Mutex mutex_;
-  std::vector<std::unique_ptr<RingPipe>> channels_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace internal

@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/testing/core_pair.h"
-#include "ipc_transport/ring_pipe.h"
+#include "ipc_transport/channel.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -29,43 +29,14 @@ TEST(SessionCoreTest, KeepsWhatTheLoginTold) {
   EXPECT_OK(pair.first->status());
 }
 
-TEST(SessionCoreTest, AChannelIsTakenOnce) {
-  const CorePair pair = MakeCorePair(2);
-  EXPECT_NE(pair.first->TakeChannel(1), nullptr);
-  EXPECT_EQ(pair.first->TakeChannel(1), nullptr);
-  EXPECT_EQ(pair.first->TakeChannel(2), nullptr);
-  EXPECT_EQ(pair.first->TakeChannel(-1), nullptr);
-}
-
-TEST(SessionCoreTest, ChannelsDoNotMix) {
-  const CorePair pair = MakeCorePair(2);
-  const auto first_0 = pair.first->TakeChannel(0), first_1 = pair.first->TakeChannel(1);
-  const auto second_0 = pair.second->TakeChannel(0), second_1 = pair.second->TakeChannel(1);
-  ASSERT_THAT(first_1->TrySend(kOne), IsOkAndHolds(true));
-  std::byte buffer[1];
-  EXPECT_THAT(second_0->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(::testing::Eq(std::nullopt)));
-  EXPECT_THAT(second_1->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(::testing::Optional(1)));
-}
-
-TEST(SessionCoreTest, ClosingOneChannelLeavesTheSession) {
-  const CorePair pair = MakeCorePair(2);
-  pair.first->TakeChannel(0).reset();
-  const auto kept = pair.first->TakeChannel(1);
-  const auto closed_there = pair.second->TakeChannel(0);
-  std::byte buffer[1];
-  EXPECT_EQ(ReasonOf(closed_there->Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()).status()), Reason::kGoodbye);
-  EXPECT_OK(pair.second->status());
-  EXPECT_THAT(kept->TrySend(kOne), IsOkAndHolds(true));
-}
-
 TEST(SessionCoreTest, TheEndReachesWhoeverWaits) {
   CorePair pair = MakeCorePair(1);
-  const auto channel = pair.second->TakeChannel(0);
+  Channel channel = pair.second->channels()->TakeFirst(0);
   absl::Status end, received;
   std::thread waiter([&] { end = pair.second->WaitForEnd(TimeLimit()); });
   std::thread receiver([&] {
     std::byte buffer[1];
-    received = channel->Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()).status();
+    received = channel.Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()).status();
   });
   pair.first.reset();
   waiter.join();
@@ -76,25 +47,25 @@ TEST(SessionCoreTest, TheEndReachesWhoeverWaits) {
 
 TEST(SessionCoreTest, EndingHereCancelsHere) {
   const CorePair pair = MakeCorePair(1);
-  const auto channel = pair.first->TakeChannel(0);
+  Channel channel = pair.first->channels()->TakeFirst(0);
   pair.first->End();
   pair.first->End();
   EXPECT_THAT(pair.first->status(), StatusIs(absl::StatusCode::kCancelled));
   EXPECT_THAT(pair.first->WaitForEnd(Deadline::Passed()), StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_THAT(channel->TrySend(kOne), StatusIs(absl::StatusCode::kCancelled));
+  EXPECT_THAT(channel.TrySend(kOne), StatusIs(absl::StatusCode::kCancelled));
 }
 
 TEST(SessionCoreTest, ChannelsOutliveTheCoreAndNothingOutlivesThem) {
   const World before = World::Now();
   {
     CorePair pair = MakeCorePair(1);
-    const auto here = pair.first->TakeChannel(0);
-    const auto there = pair.second->TakeChannel(0);
-    ASSERT_THAT(here->TrySend(kOne), IsOkAndHolds(true));
+    Channel here = pair.first->channels()->TakeFirst(0);
+    Channel there = pair.second->channels()->TakeFirst(0);
+    ASSERT_THAT(here.TrySend(kOne), IsOkAndHolds(true));
     pair = {};
     std::byte buffer[1];
-    EXPECT_THAT(there->TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(::testing::Optional(1)));
-    EXPECT_THAT(there->TryReceive(absl::MakeSpan(buffer), nullptr), StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_THAT(there.TryReceive(absl::MakeSpan(buffer), nullptr), IsOkAndHolds(::testing::Optional(1)));
+    EXPECT_THAT(there.TryReceive(absl::MakeSpan(buffer), nullptr), StatusIs(absl::StatusCode::kCancelled));
   }
   EXPECT_EQ(World::Now(), before);
 }

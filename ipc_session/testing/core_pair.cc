@@ -16,14 +16,18 @@ namespace testing {
 namespace {
 
 using ::ipc::internal::Outboxes;
+using ::ipc::internal::OutboxLayout;
 using ::ipc::internal::OwnOutbox;
 using ::ipc::internal::PeerOutbox;
 using ::ipc::internal::SessionCore;
+using ::ipc::internal::Side;
 
-constexpr size_t kRingBytes = 4096;
+constexpr uint64_t kRingBytes = 4096;
+constexpr uint64_t kOutboxBytes = 2 << 20;
+constexpr uint32_t kMaxChannels = 100;
 
 OwnOutbox MakeOutbox(uint32_t channels) {
-  OwnOutbox outbox = OwnOutbox::Create(kRingBytes).value();
+  OwnOutbox outbox = OwnOutbox::Create(OutboxLayout::For(kOutboxBytes, kRingBytes, channels)).value();
   outbox.InitLanes(channels);
   return outbox;
 }
@@ -32,12 +36,14 @@ PeerOutbox MapOutbox(const OwnOutbox& outbox) {
   return PeerOutbox::Map(outbox.OpenReadOnly().value(), outbox.layout()).value();
 }
 
-std::shared_ptr<SessionCore> MakeCore(int socket, OwnOutbox own, PeerOutbox peer, uint32_t channels) {
+std::shared_ptr<SessionCore> MakeCore(Side side, int socket, OwnOutbox own, PeerOutbox peer, uint32_t channels) {
   return SessionCore::Create(
-             {.socket = Fd(socket),
+             {.side = side,
+              .socket = Fd(socket),
               .process = PidFd(),
               .outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(own), .peer = std::move(peer)}),
               .channels = channels,
+              .max_channels = kMaxChannels,
               .memory = nullptr,
               .peer = {.app = "other"},
               .peer_metadata = "metadata"})
@@ -53,8 +59,8 @@ CorePair MakeCorePair(uint32_t channels) {
   OwnOutbox second = MakeOutbox(channels);
   PeerOutbox first_seen = MapOutbox(first);
   PeerOutbox second_seen = MapOutbox(second);
-  return {.first = MakeCore(sockets[0], std::move(first), std::move(second_seen), channels),
-          .second = MakeCore(sockets[1], std::move(second), std::move(first_seen), channels)};
+  return {.first = MakeCore(Side::kClient, sockets[0], std::move(first), std::move(second_seen), channels),
+          .second = MakeCore(Side::kServer, sockets[1], std::move(second), std::move(first_seen), channels)};
 }
 
 }  // namespace testing

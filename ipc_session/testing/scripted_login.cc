@@ -21,14 +21,16 @@ inline namespace sluice_0 {
 namespace testing {
 namespace {
 
+using ::ipc::internal::OutboxLayout;
 using ::ipc::internal::OwnOutbox;
 
-constexpr size_t kRingBytes = 4096;
+constexpr uint64_t kRingBytes = 4096;
+constexpr uint64_t kOutboxBytes = 1 << 20;
 
 }  // namespace
 
 ScriptedTerms::ScriptedTerms() {
-  OwnOutbox outbox = OwnOutbox::Create(kRingBytes).value();
+  OwnOutbox outbox = OwnOutbox::Create(OutboxLayout::For(kOutboxBytes, kRingBytes, 1)).value();
   outbox.InitLanes(1);
   terms.channels = 1;
   terms.outbox = outbox.layout();

@@ -23,7 +23,7 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-enum class PacketType : uint8_t { kDoorbell = 1, kGoodbye = 2, kDescriptors = 3 };
+enum class PacketType : uint8_t { kDoorbell = 1, kGoodbye = 2, kDescriptors = 3, kControl = 4 };
 
 constexpr uint8_t kVersion = 1;
 
@@ -42,18 +42,25 @@ static_assert(std::is_trivially_copyable_v<DescriptorsPacket> && sizeof(Descript
 // bound (RingSender).
 constexpr size_t kMaxWaitingDescriptors = 4096;
 
+// The same for control packets: a session's own rules keep an honest peer's far below.
+constexpr size_t kMaxWaitingControlBytes = size_t{1} << 20;
+size_t Cost(const Link::Control& control) { return sizeof(control) + control.bytes.size(); }
+
 Blob BytesOf(const auto& value) { return Blob(reinterpret_cast<const std::byte*>(&value), sizeof(value)); }
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer) {
+absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer, Controls controls) {
   Fd interrupt(os::EventFd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!interrupt.valid()) return FromErrno(errno, "make an eventfd");
-  return std::shared_ptr<Link>(new Link(std::move(socket), std::move(peer), std::move(interrupt)));
+  return std::shared_ptr<Link>(new Link(std::move(socket), std::move(peer), std::move(interrupt), controls));
 }
 
-Link::Link(Fd socket, PidFd peer, Fd interrupt)
-    : socket_(std::move(socket)), peer_(std::move(peer)), interrupt_(std::move(interrupt)) {}
+Link::Link(Fd socket, PidFd peer, Fd interrupt, Controls controls)
+    : socket_(std::move(socket)),
+      peer_(std::move(peer)),
+      controls_allowed_(controls),
+      interrupt_(std::move(interrupt)) {}
 
 Link::~Link() { End(absl::CancelledError("the session was closed on this side")); }
 
@@ -90,6 +97,30 @@ absl::StatusOr<std::vector<Fd>> Link::TakeDescriptors(uint32_t channel, uint64_t
   EndLocked(missing);
   // The link may have ended before, here: closed, or short of descriptors. That is why then.
   return absl::IsUnavailable(end_status_) ? missing : end_status_;
+}
+
+absl::StatusOr<bool> Link::SendControl(Blob bytes, absl::Span<const FdView> descriptors) {
+  const PacketType type = PacketType::kControl;
+  const Blob parts[] = {BytesOf(type), bytes};
+  return SendPacket(socket_, parts, descriptors);
+}
+
+std::optional<Link::Control> Link::TakeControl() {
+  MutexLock lock(mutex_);
+  if (controls_.empty()) return std::nullopt;
+  Control control = std::move(controls_.front());
+  controls_.pop_front();
+  waiting_control_bytes_ -= Cost(control);
+  return control;
+}
+
+void Link::DropDescriptors(uint32_t channel) {
+  MutexLock lock(mutex_);
+  std::erase_if(batches_, [&](const DescriptorBatch& batch) {
+    if (batch.channel != channel) return false;
+    waiting_descriptors_ -= batch.descriptors.size();
+    return true;
+  });
 }
 
 absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
@@ -147,7 +178,8 @@ void Link::PumpLocked() {
 
 bool Link::ReadPacketLocked() {
   if (ended_.load(std::memory_order_relaxed)) return false;
-  std::array<std::byte, sizeof(DescriptorsPacket)> packet;
+  std::array<std::byte, sizeof(PacketType) + kMaxControlBytes> packet;
+  static_assert(sizeof(packet) >= sizeof(DescriptorsPacket));
   iovec part = {.iov_base = packet.data(), .iov_len = packet.size()};
   std::vector<Fd> descriptors;
   const absl::StatusOr<ReceivedPacket> received = ReceivePacket(socket_, absl::MakeSpan(&part, 1), &descriptors);
@@ -188,6 +220,15 @@ absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::v
       batches_.push_back({header.channel, header.record, std::move(descriptors)});
       return absl::OkStatus();
     }
+  }
+  if (type == PacketType::kControl && packet.size() > sizeof(PacketType) && controls_allowed_ == Controls::kAllowed) {
+    packet.remove_prefix(sizeof(PacketType));
+    Control control = {.bytes = {packet.begin(), packet.end()}, .descriptors = std::move(descriptors)};
+    waiting_control_bytes_ += Cost(control);
+    controls_.push_back(std::move(control));
+    if (waiting_control_bytes_ <= kMaxWaitingControlBytes) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("the peer sent ", controls_.size(), " control packets ahead; that cannot be"));
   }
   return absl::DataLossError(absl::StrCat(
       "the peer sent a packet of type ", static_cast<int>(type), ", ", packet.size(), " bytes and ", descriptors.size(),

@@ -1,4 +1,4 @@
-// The companion socket of two outboxes: doorbells, descriptors, goodbye, and the notice of death.
+// The companion socket of two outboxes: doorbells, descriptors, a session's own packets, goodbye, the notice of death.
 
 #ifndef SLUICE_IPC_TRANSPORT_INTERNAL_LINK_H_
 #define SLUICE_IPC_TRANSPORT_INTERNAL_LINK_H_
@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/fork_guard.h"
@@ -31,9 +33,15 @@ namespace internal {
 // is read after the ticket was taken, and the ticket is out of date by then.
 class Link {
  public:
+  // The largest control packet.
+  static constexpr size_t kMaxControlBytes = 4096 + 256;
+
+  // Whether the peer may send control packets: those of a session.
+  enum class Controls { kNone, kAllowed };
+
   // Takes a connected SEQPACKET socket over. `peer` may be empty: then only the end of the socket tells.
   // RESOURCE_EXHAUSTED: no descriptor for it (raise RLIMIT_NOFILE).
-  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer);
+  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer, Controls controls = Controls::kNone);
   ~Link();
 
   // Wakes the peer's sleepers. Never waits; a full socket has a wake-up in it already.
@@ -45,6 +53,20 @@ class Link {
   // The `count` descriptors that record `record` of `channel` announces; they came before it. Never waits. DATA_LOSS:
   // they did not, and the link has ended. RESOURCE_EXHAUSTED, CANCELLED: the link had ended so before.
   absl::StatusOr<std::vector<Fd>> TakeDescriptors(uint32_t channel, uint64_t record, size_t count);
+
+  // Sends one control packet: 1 to `kMaxControlBytes` bytes, which mean nothing to the link. Never waits; false: no
+  // room now. The peer takes them in their order.
+  absl::StatusOr<bool> SendControl(Blob bytes, absl::Span<const FdView> descriptors = {});
+
+  // The oldest control packet that was read and not taken; nullopt: none. Reads nothing.
+  struct Control {
+    std::vector<std::byte> bytes;
+    std::vector<Fd> descriptors;
+  };
+  std::optional<Control> TakeControl();
+
+  // Closes what came for `channel` and was not taken.
+  void DropDescriptors(uint32_t channel);
 
   // Changes whenever something came in or the link ended.
   uint64_t Ticket() const { return generation_.load(std::memory_order_acquire); }  // Pairs with `Advance`.
@@ -86,7 +108,7 @@ class Link {
     std::vector<Fd> descriptors;
   };
 
-  Link(Fd socket, PidFd peer, Fd interrupt);
+  Link(Fd socket, PidFd peer, Fd interrupt, Controls controls);
 
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Reads one packet; false: there is none.
@@ -102,6 +124,7 @@ class Link {
   const ForkGuard fork_guard_;  // In a forked child nothing is sent, ended or locked.
   const Fd socket_;
   const PidFd peer_;
+  const Controls controls_allowed_;
   const Fd interrupt_;  // An eventfd: readable once somebody here wants the thread in ppoll back.
 
   // Release in `Advance`, acquire in `Ticket`.
@@ -115,6 +138,8 @@ class Link {
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<DescriptorBatch> batches_ ABSL_GUARDED_BY(mutex_);  // They wait for the records that announce them.
   size_t waiting_descriptors_ ABSL_GUARDED_BY(mutex_) = 0;       // In all of them.
+  std::deque<Control> controls_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_control_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<FdView> listeners_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -67,7 +67,7 @@ absl::Status MqHandshake::Send(Deadline deadline) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<MqParts> MqHandshake::Receive(Deadline deadline) && {
+absl::StatusOr<MqParts> MqHandshake::Receive(Deadline deadline, PidFd process) && {
   Hello hello;
   std::vector<Fd> descriptors;
   SLUICE_ASSIGN_OR_RETURN(const size_t bytes,
@@ -77,7 +77,9 @@ absl::StatusOr<MqParts> MqHandshake::Receive(Deadline deadline) && {
   SLUICE_RETURN_IF_ERROR(Validate(hello, bytes, descriptors.size()));
   const MqShape peer = {.message_bytes = hello.message_bytes, .messages = hello.messages};
   SLUICE_RETURN_IF_ERROR(CheckMqReader(descriptors[0], peer));
-  SLUICE_ASSIGN_OR_RETURN(PidFd process, WatchPeer(socket_));
+  if (!process.valid()) {
+    SLUICE_ASSIGN_OR_RETURN(process, WatchPeer(socket_));
+  }
   SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link, Link::Create(std::move(socket_), std::move(process)));
   return MqParts{.link = std::move(link),
                  .own = std::move(queue_.writer),

@@ -12,6 +12,7 @@
 #include "ipc_transport/internal/mq_queue.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -34,7 +35,8 @@ class MqHandshake {
   // Waits for room (see `SendHello`).
   absl::Status Send(Deadline deadline);
 
-  absl::StatusOr<MqParts> Receive(Deadline deadline) &&;
+  // The pipe watches `process`; where that is empty, who connected the socket.
+  absl::StatusOr<MqParts> Receive(Deadline deadline, PidFd process = PidFd()) &&;
 
  private:
   MqHandshake(Fd socket, const MqShape& shape, MqQueue queue)

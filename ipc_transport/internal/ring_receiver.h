@@ -50,6 +50,13 @@ class RingReceiver {
   // sleep, which the peer ends by one doorbell.
   void BeginSleep();
   void EndSleep();
+  // Between the two.
+  bool IsAsleep() const {
+    return (own_.control.receive_sleep.load(std::memory_order_relaxed) & 1) != 0;  // Only this thread stores it.
+  }
+
+  // Where the next record is.
+  uint64_t position() const { return position_; }
 
   // The peer has closed the channel; what it sent before can be seen.
   bool PeerHasClosed() const {

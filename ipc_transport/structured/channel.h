@@ -40,6 +40,11 @@ concept HasMessageStore = requires(T& session) {
   { session.message_store() } -> std::convertible_to<std::shared_ptr<MessageStore>>;
 };
 
+// Drives the channels that are made with it: every session does, in its Dispatch.
+template <typename T>
+concept DrivesChannels =
+    requires(T& session, const std::shared_ptr<internal::ChannelCore>& channel) { session.Drive(channel); };
+
 // A member of the anonymous union of `Root`; of a root without one there are no types.
 enum class NoMessageType : uint16_t {};
 namespace internal {
@@ -82,12 +87,15 @@ template <typename Root>
 class StructuredChannel {
  public:
   // Takes over a raw channel, whose peer must do the same before it sends anything. Messages lie in the session's
-  // memory if it has any, else on the heap. Never fails: what is wrong is reported by the first call.
+  // memory if it has any, else on the heap; the session's Dispatch runs its handlers, as its own does. Never fails:
+  // what is wrong is reported by the first call.
   template <HasMessageStore Session>
   static StructuredChannel Upgrade(Channel channel, Session& session, const StructuredChannelOptions& options = {}) {
-    return Upgrade(std::move(channel), session.message_store(), options);
+    StructuredChannel upgraded = Upgrade(std::move(channel), session.message_store(), options);
+    if constexpr (DrivesChannels<Session>) session.Drive(upgraded.core_.core());
+    return upgraded;
   }
-  // The same with a store of one's own; null: on the heap.
+  // The same with a store of one's own, driven by no session; null: on the heap.
   static StructuredChannel Upgrade(Channel channel, std::shared_ptr<MessageStore> store = nullptr,
                                    const StructuredChannelOptions& options = {}) {
     return StructuredChannel(internal::ChannelCore::Create(

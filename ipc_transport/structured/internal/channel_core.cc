@@ -45,7 +45,7 @@ std::shared_ptr<ChannelCore> ChannelCore::Create(Channel channel, std::shared_pt
   return core;
 }
 
-ChannelCore::ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStore> store, const SchemaIdentity& schema,
+ChannelCore::ChannelCore(std::shared_ptr<Pipe> pipe, std::shared_ptr<MessageStore> store, const SchemaIdentity& schema,
                          const StructuredChannelOptions& options, TypeOfMessage type_of)
     : pipe_(std::move(pipe)),
       store_(std::move(store)),

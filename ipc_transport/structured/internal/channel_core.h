@@ -20,10 +20,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "ipc_transport/channel.h"
+#include "ipc_transport/internal/driven.h"
+#include "ipc_transport/internal/loop_event.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/structured/channel_options.h"
 #include "ipc_transport/structured/counters.h"
-#include "ipc_transport/structured/internal/channel_event.h"
 #include "ipc_transport/structured/internal/handlers.h"
 #include "ipc_transport/structured/internal/inbox.h"
 #include "ipc_transport/structured/internal/incoming_message.h"
@@ -54,7 +55,7 @@ using EndHandler = absl::AnyInvocable<void(const absl::Status&)>;
 //
 // Many threads may wait in it at once, each for something of its own. One of them at a time reads the pipe, files what
 // comes and wakes whom it is for; before it returns it wakes another to read on. Handlers run in `TryDispatch` alone.
-class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
+class ChannelCore final : public Driven, public std::enable_shared_from_this<ChannelCore> {
  public:
   // Offers `schema`, which must outlive it, to the peer, if there is room for it now.
   static std::shared_ptr<ChannelCore> Create(Channel channel, std::shared_ptr<MessageStore> store,
@@ -62,9 +63,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
                                              TypeOfMessage type_of = NoType);
 
   // Use `Create`.
-  ChannelCore(std::unique_ptr<Pipe> pipe, std::shared_ptr<MessageStore> store, const SchemaIdentity& schema,
+  ChannelCore(std::shared_ptr<Pipe> pipe, std::shared_ptr<MessageStore> store, const SchemaIdentity& schema,
               const StructuredChannelOptions& options, TypeOfMessage type_of);
-  ~ChannelCore() { Close(); }
+  ~ChannelCore() override { Close(); }
 
   const std::shared_ptr<MessageStore>& store() const { return store_; }
 
@@ -106,6 +107,12 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status Dispatch(Deadline deadline);
   absl::StatusOr<bool> TryDispatch();
   absl::StatusOr<FdView> EventFd();
+
+  // As `Driven`; null: the channel was invalid.
+  void DriveBy(absl::AnyInvocable<void()> wake) override;
+  absl::StatusOr<bool> DispatchOne(bool before_sleep) override;
+  Deadline NextTimer() override;
+  std::shared_ptr<Pipe> pipe() override { return pipe_; }
 
   void set_wait_mode(WaitMode mode);
   StructuredCounters counters();
@@ -167,6 +174,13 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   absl::Status CheckRoomToWait() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CountRoundTrip(PendingRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // `DispatchOne`, in a loop of its own or a session's.
+  absl::StatusOr<bool> RunOne(bool arms_pipe);
+  // Whether something came before the session's descriptor could tell of it.
+  bool CameBeforeArmed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Wakes whoever waits on the descriptor, this channel's or the session's.
+  void SignalLoop() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Deadline NextTimerLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What to run next; null: nothing.
   Event NextEvent() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Event EventOf(const AsyncRequest& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -179,7 +193,7 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   IncomingMessage::Ptr HandOut(IncomingMessage::Ptr message);
   void Drain();
 
-  const std::unique_ptr<Pipe> pipe_;  // Null: the channel was invalid.
+  const std::shared_ptr<Pipe> pipe_;  // Null: the channel was invalid.
   const std::shared_ptr<MessageStore> store_;
   const TypeOfMessage type_of_;
   const uint64_t max_heap_bytes_;
@@ -231,8 +245,9 @@ class ChannelCore : public std::enable_shared_from_this<ChannelCore> {
   EndHandler on_end_ ABSL_GUARDED_BY(mutex_);
   std::map<PendingRequest*, AsyncRequest> async_ ABSL_GUARDED_BY(mutex_);
   Expiries expiries_ ABSL_GUARDED_BY(mutex_);
-  std::deque<AsyncRequest> ready_ ABSL_GUARDED_BY(mutex_);       // They have something to tell.
-  std::unique_ptr<ChannelEvent> event_ ABSL_GUARDED_BY(mutex_);  // In an event loop only.
+  std::deque<AsyncRequest> ready_ ABSL_GUARDED_BY(mutex_);           // They have something to tell.
+  std::unique_ptr<LoopEvent> event_ ABSL_GUARDED_BY(mutex_);         // In an event loop only.
+  absl::AnyInvocable<void()> wake_session_ ABSL_GUARDED_BY(mutex_);  // Where a session drives it.
   // What is read now is for the dispatcher, which need not be told.
   bool dispatcher_reads_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -43,7 +43,8 @@ absl::StatusOr<FdView> ChannelCore::EventFd() {
   SLUICE_RETURN_IF_ERROR(EndStatus());
   const MutexLock lock(mutex_);
   if (event_ == nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(event_, ChannelEvent::Create(*pipe_));
+    SLUICE_ASSIGN_OR_RETURN(const Waitable waitable, pipe_->ReceiveWaitable());
+    SLUICE_ASSIGN_OR_RETURN(event_, LoopEvent::Create(waitable));
   }
   return event_->fd();
 }
@@ -59,7 +60,16 @@ absl::Status ChannelCore::Dispatch(Deadline deadline) {
   }
 }
 
-absl::StatusOr<bool> ChannelCore::TryDispatch() {
+void ChannelCore::DriveBy(absl::AnyInvocable<void()> wake) {
+  const MutexLock lock(mutex_);
+  wake_session_ = std::move(wake);
+}
+
+absl::StatusOr<bool> ChannelCore::TryDispatch() { return RunOne(/*arms_pipe=*/false); }
+
+absl::StatusOr<bool> ChannelCore::DispatchOne(bool before_sleep) { return RunOne(/*arms_pipe=*/before_sleep); }
+
+absl::StatusOr<bool> ChannelCore::RunOne(bool arms_pipe) {
   const std::shared_ptr<ChannelCore> self = shared_from_this();  // A handler may destroy the channel.
   // Acquire and release: what the dispatcher before did is seen.
   if (is_dispatching_.exchange(true, std::memory_order_acquire)) {
@@ -81,10 +91,8 @@ absl::StatusOr<bool> ChannelCore::TryDispatch() {
       if (!pumped.ok() || *pumped) continue;
       event = NextEvent();  // What another thread has filed meanwhile.
       if (event) break;
-      if (event_ != nullptr) {
-        const bool is_due = controls_due_.load(std::memory_order_relaxed);  // A hint: when to look again.
-        event_->SetTimer(is_due ? Earlier(NextExpiry(), kControlTick) : NextExpiry());
-      }
+      if (arms_pipe && CameBeforeArmed()) continue;
+      if (event_ != nullptr) event_->SetTimer(NextTimerLocked());
       break;
     }
   }
@@ -169,7 +177,33 @@ void ChannelCore::MakeReady(PendingRequest& request) {
 }
 
 void ChannelCore::SignalEvent() {
-  if (event_ != nullptr && !dispatcher_reads_) event_->Signal();
+  if (!dispatcher_reads_) SignalLoop();
+}
+
+void ChannelCore::SignalLoop() {
+  if (event_ != nullptr) event_->Signal();
+  if (wake_session_) wake_session_();
+}
+
+bool ChannelCore::CameBeforeArmed() {
+  if (is_read_) return false;  // Whoever reads it wakes the session with what is for it.
+  is_read_ = true;
+  mutex_.Unlock();
+  const bool came = pipe_->ArmReceiving();
+  mutex_.Lock();
+  is_read_ = false;
+  PassReading();
+  return came;
+}
+
+Deadline ChannelCore::NextTimer() {
+  const MutexLock lock(mutex_);
+  return NextTimerLocked();
+}
+
+Deadline ChannelCore::NextTimerLocked() {
+  const bool is_due = controls_due_.load(std::memory_order_relaxed);  // A hint: when to look again.
+  return is_due ? Earlier(NextExpiry(), kControlTick) : NextExpiry();
 }
 
 Deadline ChannelCore::NextExpiry() { return expiries_.empty() ? Deadline::Never() : expiries_.begin()->first; }

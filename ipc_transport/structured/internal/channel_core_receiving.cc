@@ -291,7 +291,7 @@ void ChannelCore::CountRoundTrip(PendingRequest& request) {
 
 void ChannelCore::WakeAll() {
   for (Sleeper* const sleeper : sleepers_) sleeper->wake.NotifyOne();
-  if (event_ != nullptr) event_->Signal();
+  SignalLoop();
 }
 
 }  // namespace internal

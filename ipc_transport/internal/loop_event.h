@@ -1,11 +1,12 @@
-// A structured channel as one descriptor for an event loop.
+// What a user's event loop watches of a channel or session: one descriptor, readable for any of several reasons.
 
-#ifndef SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_CHANNEL_EVENT_H_
-#define SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_CHANNEL_EVENT_H_
+#ifndef SLUICE_IPC_TRANSPORT_INTERNAL_LOOP_EVENT_H_
+#define SLUICE_IPC_TRANSPORT_INTERNAL_LOOP_EVENT_H_
 
 #include <memory>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
@@ -16,11 +17,13 @@ inline namespace sluice_0 {
 namespace internal {
 
 // One thread at a time.
-class ChannelEvent {
+class LoopEvent {
  public:
-  // Readable at first, and while `pipe` is. RESOURCE_EXHAUSTED: no descriptor (raise RLIMIT_NOFILE).
-  // FAILED_PRECONDITION: this kind of pipe has none.
-  static absl::StatusOr<std::unique_ptr<ChannelEvent>> Create(Pipe& pipe);
+  // Readable at first, and while `waitable` is ready. RESOURCE_EXHAUSTED: no descriptor (raise RLIMIT_NOFILE).
+  static absl::StatusOr<std::unique_ptr<LoopEvent>> Create(const Waitable& waitable);
+
+  // Readable while `waitable` is ready too, until its descriptor is closed. Errors as of `FromErrno`.
+  absl::Status Add(const Waitable& waitable);
 
   FdView fd() const { return epoll_; }
 
@@ -32,7 +35,7 @@ class ChannelEvent {
   void SetTimer(Deadline deadline);
 
  private:
-  ChannelEvent(Fd epoll, Fd event, Fd timer)
+  LoopEvent(Fd epoll, Fd event, Fd timer)
       : epoll_(std::move(epoll)), event_(std::move(event)), timer_(std::move(timer)) {}
 
   const Fd epoll_;
@@ -45,4 +48,4 @@ class ChannelEvent {
 }  // namespace sluice_0
 }  // namespace ipc
 
-#endif  // SLUICE_IPC_TRANSPORT_STRUCTURED_INTERNAL_CHANNEL_EVENT_H_
+#endif  // SLUICE_IPC_TRANSPORT_INTERNAL_LOOP_EVENT_H_

@@ -1,4 +1,4 @@
-#include "ipc_transport/structured/internal/channel_event.h"
+#include "ipc_transport/internal/loop_event.h"
 
 #include <array>
 #include <cerrno>
@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,11 +13,9 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "ipc_transport/buffered_pipe.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_util/deadline.h"
-#include "ipc_util/fd.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -39,14 +36,14 @@ using testing::World;
 
 constexpr std::byte kMessage[] = {std::byte{7}};
 
-class ChannelEventTest : public ::testing::Test {
+class LoopEventTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto pair = SocketPipe::CreatePair();
     ASSERT_OK(pair);
     pipe_ = std::move(pair->first);
     peer_ = std::move(pair->second);
-    ASSERT_OK_AND_ASSIGN(event_, ChannelEvent::Create(*pipe_));
+    ASSERT_OK_AND_ASSIGN(event_, LoopEvent::Create(pipe_->ReceiveWaitable().value()));
   }
 
   bool IsReadable() { return testing::IsReadable(event_->fd()); }
@@ -59,10 +56,10 @@ class ChannelEventTest : public ::testing::Test {
 
   std::unique_ptr<Pipe> pipe_;
   std::unique_ptr<Pipe> peer_;
-  std::unique_ptr<ChannelEvent> event_;
+  std::unique_ptr<LoopEvent> event_;
 };
 
-TEST_F(ChannelEventTest, IsReadableAtFirstAndQuietOnceTold) {
+TEST_F(LoopEventTest, IsReadableAtFirstAndQuietOnceTold) {
   EXPECT_TRUE(IsReadable());
   EXPECT_TRUE(IsReadable());
   event_->Quiet();
@@ -71,7 +68,7 @@ TEST_F(ChannelEventTest, IsReadableAtFirstAndQuietOnceTold) {
   EXPECT_FALSE(IsReadable());
 }
 
-TEST_F(ChannelEventTest, IsReadableFromASignalUntilItIsQuieted) {
+TEST_F(LoopEventTest, IsReadableFromASignalUntilItIsQuieted) {
   event_->Quiet();
   for (int i = 0; i < 3; ++i) event_->Signal();
   EXPECT_TRUE(BecomesReadable());
@@ -80,7 +77,7 @@ TEST_F(ChannelEventTest, IsReadableFromASignalUntilItIsQuieted) {
   EXPECT_FALSE(IsReadable());
 }
 
-TEST_F(ChannelEventTest, IsReadableWhileThePipeIs) {
+TEST_F(LoopEventTest, IsReadableWhileThePipeIs) {
   event_->Quiet();
   EXPECT_THAT(TryReceive(), IsOkAndHolds(std::nullopt));
   ASSERT_OK(peer_->Send(kMessage, {}, TimeLimit()));
@@ -94,7 +91,7 @@ TEST_F(ChannelEventTest, IsReadableWhileThePipeIs) {
   EXPECT_TRUE(BecomesReadable());
 }
 
-TEST_F(ChannelEventTest, ADeadlineThatHasPassedMakesItReadable) {
+TEST_F(LoopEventTest, ADeadlineThatHasPassedMakesItReadable) {
   event_->Quiet();
   event_->SetTimer(Deadline::Passed());
   EXPECT_TRUE(BecomesReadable());
@@ -102,7 +99,7 @@ TEST_F(ChannelEventTest, ADeadlineThatHasPassedMakesItReadable) {
   EXPECT_TRUE(IsReadable());
 }
 
-TEST_F(ChannelEventTest, ADeadlineMakesItReadableOnceItPasses) {
+TEST_F(LoopEventTest, ADeadlineMakesItReadableOnceItPasses) {
   event_->Quiet();
   const Deadline deadline(absl::Milliseconds(20));
   event_->SetTimer(deadline);
@@ -110,7 +107,7 @@ TEST_F(ChannelEventTest, ADeadlineMakesItReadableOnceItPasses) {
   EXPECT_TRUE(deadline.HasPassed());
 }
 
-TEST_F(ChannelEventTest, NeverClearsTheTimer) {
+TEST_F(LoopEventTest, NeverClearsTheTimer) {
   event_->Quiet();
   event_->SetTimer(Deadline::Never());
   EXPECT_FALSE(IsReadable());
@@ -122,7 +119,7 @@ TEST_F(ChannelEventTest, NeverClearsTheTimer) {
   }
 }
 
-TEST_F(ChannelEventTest, AnotherDeadlineReplacesTheOneBefore) {
+TEST_F(LoopEventTest, AnotherDeadlineReplacesTheOneBefore) {
   event_->Quiet();
   event_->SetTimer(Deadline::Passed());
   EXPECT_TRUE(BecomesReadable());
@@ -133,47 +130,37 @@ TEST_F(ChannelEventTest, AnotherDeadlineReplacesTheOneBefore) {
 }
 
 // R2
-TEST_F(ChannelEventTest, LeavesNothingBehindWhereDescriptorsRunOut) {
+TEST_F(LoopEventTest, LeavesNothingBehindWhereDescriptorsRunOut) {
   const World before = World::Now();
   for (const char* const function : {"EpollCreate", "EventFd", "TimerFd"}) {
     const OsTesting os({FailCall(function, EMFILE)});
-    EXPECT_THAT(ChannelEvent::Create(*pipe_), StatusIs(absl::StatusCode::kResourceExhausted)) << function;
+    EXPECT_THAT(LoopEvent::Create(pipe_->ReceiveWaitable().value()), StatusIs(absl::StatusCode::kResourceExhausted))
+        << function;
     EXPECT_EQ(os.interventions(), 1) << function;
     EXPECT_EQ(World::Now(), before) << function;
   }
   for (int nth = 1; nth <= 3; ++nth) {
     const OsTesting os({FailCall("EpollCtl", ENOSPC, {.first = nth})});
-    EXPECT_FALSE(ChannelEvent::Create(*pipe_).ok()) << nth;
+    EXPECT_FALSE(LoopEvent::Create(pipe_->ReceiveWaitable().value()).ok()) << nth;
     EXPECT_EQ(os.interventions(), 1) << nth;
     EXPECT_EQ(World::Now(), before) << nth;
   }
-  ASSERT_OK(ChannelEvent::Create(*pipe_));
+  ASSERT_OK(LoopEvent::Create(pipe_->ReceiveWaitable().value()));
   EXPECT_EQ(World::Now(), before);
 }
 
-// Has no descriptor to wait for.
-class DeafPipe final : public BufferedPipe {
- public:
-  DeafPipe() : BufferedPipe(/*max_message_bytes=*/64, /*max_descriptors=*/0) {}
-  ~DeafPipe() override { Close(); }
-
- private:
-  absl::StatusOr<bool> SendMessage(absl::Span<const Blob>, size_t, absl::Span<const FdView>) override { return false; }
-  absl::StatusOr<std::optional<size_t>> ReceiveMessage(absl::Span<std::byte>, absl::Span<std::byte>,
-                                                       std::vector<Fd>*) override {
-    return std::nullopt;
-  }
-  absl::Status WaitForRoom(Deadline) override { return absl::DeadlineExceededError("full"); }
-  absl::Status WaitForMessage(Deadline) override { return absl::DeadlineExceededError("empty"); }
-  absl::Status SendFinish() override { return absl::OkStatus(); }
-  void Shut() override {}
-};
-
-TEST(ChannelEventOfAPipeTest, APipeMustHaveADescriptor) {
-  DeafPipe pipe;
-  const World before = World::Now();
-  EXPECT_THAT(ChannelEvent::Create(pipe), StatusIs(absl::StatusCode::kFailedPrecondition));
-  EXPECT_EQ(World::Now(), before);
+TEST_F(LoopEventTest, IsReadableWhileWhatWasAddedIs) {
+  auto pair = SocketPipe::CreatePair();
+  ASSERT_OK(pair);
+  std::unique_ptr<Pipe> another = std::move(pair->first);
+  ASSERT_OK_AND_ASSIGN(const Waitable waitable, another->ReceiveWaitable());
+  EXPECT_OK(event_->Add(waitable));
+  event_->Quiet();
+  EXPECT_FALSE(IsReadable());
+  ASSERT_THAT(pair->second->TrySend(kMessage), IsOkAndHolds(true));
+  EXPECT_TRUE(BecomesReadable());
+  another.reset();
+  EXPECT_FALSE(IsReadable());
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "ipc_transport/structured/internal/channel_event.h"
+#include "ipc_transport/internal/loop_event.h"
 
 #include <poll.h>
 #include <sys/epoll.h>
@@ -20,8 +20,7 @@ namespace internal {
 
 static_assert(EPOLLIN == POLLIN && EPOLLOUT == POLLOUT);
 
-absl::StatusOr<std::unique_ptr<ChannelEvent>> ChannelEvent::Create(Pipe& pipe) {
-  SLUICE_ASSIGN_OR_RETURN(const Waitable waitable, pipe.ReceiveWaitable());
+absl::StatusOr<std::unique_ptr<LoopEvent>> LoopEvent::Create(const Waitable& waitable) {
   SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
   Fd event(os::EventFd(1, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.valid()) return FromErrno(errno, "make an eventfd");
@@ -30,17 +29,21 @@ absl::StatusOr<std::unique_ptr<ChannelEvent>> ChannelEvent::Create(Pipe& pipe) {
   SLUICE_RETURN_IF_ERROR(Watch(epoll, waitable.fd, static_cast<uint32_t>(waitable.events)));
   SLUICE_RETURN_IF_ERROR(Watch(epoll, event, EPOLLIN));
   SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN));
-  return std::unique_ptr<ChannelEvent>(new ChannelEvent(std::move(epoll), std::move(event), std::move(timer)));
+  return std::unique_ptr<LoopEvent>(new LoopEvent(std::move(epoll), std::move(event), std::move(timer)));
 }
 
-void ChannelEvent::Signal() { os::EventFdWrite(event_.get(), 1); }
+absl::Status LoopEvent::Add(const Waitable& waitable) {
+  return Watch(epoll_, waitable.fd, static_cast<uint32_t>(waitable.events));
+}
 
-void ChannelEvent::Quiet() {
+void LoopEvent::Signal() { os::EventFdWrite(event_.get(), 1); }
+
+void LoopEvent::Quiet() {
   eventfd_t count;
   os::EventFdRead(event_.get(), &count);
 }
 
-void ChannelEvent::SetTimer(Deadline deadline) {
+void LoopEvent::SetTimer(Deadline deadline) {
   if (deadline.never() && !timer_is_set_) return;
   timer_is_set_ = !deadline.never();
   itimerspec time = {};  // Never.
