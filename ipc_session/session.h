@@ -105,6 +105,7 @@ class Session {
   std::shared_ptr<MessageStore> message_store() const;
 
  protected:
+  friend class DispatchThread;
   friend class Server;
   explicit Session(std::shared_ptr<internal::SessionCore> core);
   // As the public one, with memory beside the heap.

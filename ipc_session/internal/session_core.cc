@@ -47,6 +47,7 @@ absl::Status SessionCore::WaitForEnd(Deadline deadline) const {
 }
 
 void SessionCore::End() {
+  if (is_ended_here_.exchange(true, std::memory_order_relaxed)) return;
   os::Point("session.closing");
   channels_->CloseAll();
   link_->End(absl::CancelledError("the session was closed on this side"));

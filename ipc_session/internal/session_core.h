@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_
 #define SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -69,6 +70,7 @@ class SessionCore {
   const std::shared_ptr<SessionChannels> channels_;
   SessionDispatcher dispatcher_;
   std::shared_ptr<MessageStore> message_store_;
+  std::atomic<bool> is_ended_here_{false};  // Relaxed: who comes second has nothing to do.
 };
 
 }  // namespace internal

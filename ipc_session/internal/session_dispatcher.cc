@@ -117,12 +117,12 @@ absl::StatusOr<bool> SessionDispatcher::DispatchOnce(Deadline spin_until) {
   return ran;
 }
 
-absl::Status SessionDispatcher::Dispatch(Deadline deadline) {
+absl::Status SessionDispatcher::DispatchUnless(const std::atomic<bool>& stop, Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   SLUICE_ASSIGN_OR_RETURN(const FdView fd, WaitFd());
   while (true) {
     SLUICE_ASSIGN_OR_RETURN(const bool ran, DispatchOnce(deadline));
-    if (ran) return absl::OkStatus();
+    if (ran || stop.load(std::memory_order_acquire)) return absl::OkStatus();
     if (deadline.HasPassed()) return absl::DeadlineExceededError("nothing came to dispatch in time");
     pollfd poll = {.fd = fd.get(), .events = POLLIN, .revents = 0};
     timespec storage;

@@ -45,8 +45,12 @@ class SessionDispatcher {
 
   // As `Session::TryDispatch`, `Dispatch` and `wait_fd`.
   absl::StatusOr<bool> TryDispatch();
-  absl::Status Dispatch(Deadline deadline);
+  absl::Status Dispatch(Deadline deadline) { return DispatchUnless(never_, deadline); }
   absl::StatusOr<FdView> WaitFd();
+
+  // The same, but returns OK once `stop` is set and `Wake` was called; `stop` is stored with release.
+  absl::Status DispatchUnless(const std::atomic<bool>& stop, Deadline deadline);
+  void Wake() { link_->Interrupt(); }
 
  private:
   struct Entry {
@@ -73,6 +77,7 @@ class SessionDispatcher {
   void Forget(const Driven& driven);
   Deadline NextTimer();
 
+  const std::atomic<bool> never_{false};
   const ForkGuard fork_guard_;
   const std::shared_ptr<Link> link_;
   const std::shared_ptr<SessionChannels> channels_;

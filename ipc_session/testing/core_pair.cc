@@ -7,8 +7,11 @@
 #include <utility>
 
 #include "ipc_session/internal/outbox.h"
+#include "ipc_transport/internal/descriptors.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/pid_fd.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -61,6 +64,23 @@ CorePair MakeCorePair(uint32_t channels) {
   PeerOutbox second_seen = MapOutbox(second);
   return {.first = MakeCore(Side::kClient, sockets[0], std::move(first), std::move(second_seen), channels),
           .second = MakeCore(Side::kServer, sockets[1], std::move(second), std::move(first_seen), channels)};
+}
+
+CoreAndStranger MakeCoreAndStranger(uint32_t channels) {
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) std::abort();
+  OwnOutbox own = MakeOutbox(channels);
+  const OwnOutbox strangers = MakeOutbox(channels);
+  return {.core = MakeCore(Side::kClient, sockets[0], std::move(own), MapOutbox(strangers), channels),
+          .stranger = Fd(sockets[1]),
+          .outbox = strangers.layout()};
+}
+
+void CoreAndStranger::Send(const std::string& bytes, absl::Span<const FdView> descriptors) const {
+  constexpr std::byte kControl{4};  // As a link marks them.
+  const Blob parts[] = {absl::MakeConstSpan(&kControl, 1),
+                        Blob(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size())};
+  ::ipc::internal::SendPacketBy(stranger, parts, descriptors, TimeLimit()).value();
 }
 
 }  // namespace testing

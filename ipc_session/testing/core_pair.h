@@ -5,8 +5,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
+#include "absl/types/span.h"
+#include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_core.h"
+#include "ipc_util/fd.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -19,6 +23,18 @@ struct CorePair {
 
 // Ends the program where that fails.
 CorePair MakeCorePair(uint32_t channels);
+
+// One end, of the client, and a peer that follows a script: its socket, and where its outbox has lanes.
+struct CoreAndStranger {
+  std::shared_ptr<::ipc::internal::SessionCore> core;
+  Fd stranger;
+  ::ipc::internal::OutboxLayout outbox;
+
+  // Sends a control packet of `bytes`, whatever they are.
+  void Send(const std::string& bytes, absl::Span<const FdView> descriptors = {}) const;
+};
+
+CoreAndStranger MakeCoreAndStranger(uint32_t channels);
 
 }  // namespace testing
 }  // namespace sluice_0
