@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
+#include "ipc_transport/channel.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
@@ -78,6 +79,39 @@ SLUICE_CHILD_ROLE(parcel_server) {
   options.session.arena_bytes = kArenaBytes;
   const absl::Status ended = Kind()->serve(options, [] { TellParent("listening"); }, ServeParcels);
   TellParent(ended.ToString());
+  return 1;
+}
+
+// The answer to a request for a number of parts.
+absl::Status AnswerWithParts(StructuredChannel<Parcel>& channel, Incoming<Parcel> request) {
+  Message<Parcel> answer = channel.NewMessage();
+  const uint64_t parts = request.body().getNumber();
+  Fill(answer.body(), parts, parts, kPartBytes);
+  return request.Reply(std::move(answer), TimeLimit());
+}
+
+// Accepts every channel, and answers on all of them by handlers that the session's Dispatch runs.
+absl::Status DispatchParcels(Session& session) {
+  std::vector<std::unique_ptr<StructuredChannel<Parcel>>> channels;
+  session.OnOffer([&](ChannelOffer offer) {
+    absl::StatusOr<Channel> accepted = offer.Accept({}, TimeLimit());
+    if (!accepted.ok()) return;
+    channels.push_back(
+        std::make_unique<StructuredChannel<Parcel>>(StructuredChannel<Parcel>::Upgrade(*std::move(accepted), session)));
+    StructuredChannel<Parcel>& channel = *channels.back();
+    channel.OnOther(
+        [&channel](Incoming<Parcel> request) { AnswerWithParts(channel, std::move(request)).IgnoreError(); });
+  });
+  absl::Status status;
+  while (status.ok()) status = session.Dispatch(Deadline::Never());
+  return absl::IsUnavailable(status) ? absl::OkStatus() : status;
+}
+
+// As `parcel_server`, but driven by `Session::Dispatch`.
+SLUICE_CHILD_ROLE(parcel_dispatcher) {
+  ServerOptions options = ServerOptionsIn(arguments[0]);
+  options.session.arena_bytes = kArenaBytes;
+  TellParent(Kind()->serve(options, [] { TellParent("listening"); }, DispatchParcels).ToString());
   return 1;
 }
 
@@ -248,6 +282,27 @@ TEST_P(SessionConformance, AClientKilledBeforeItSendsHurtsNobody) {
     EXPECT_EQ(sender.Wait(), -SIGKILL);
     Child client = Child::Start("parcel_client", {folder.path(), "40"});
     EXPECT_EQ(client.Hear(), "kept");
+  }
+}
+
+// E3, E9: one Dispatch runs the handlers of all channels, whatever carries them.
+TEST_P(SessionConformance, HandlersOfChannelsThatAreOpenedLater) {
+  const TempDir folder;
+  Child server = Child::Start("parcel_dispatcher", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  ASSERT_OK_AND_ASSIGN(Session session, GetParam().connect(Options(folder.path())));
+  std::vector<StructuredChannel<Parcel>> channels;
+  for (const PipeKind kind : {PipeKind::kRing, PipeKind::kSocket, PipeKind::kMq, PipeKind::kRing}) {
+    ASSERT_OK_AND_ASSIGN(Channel channel, session.OpenChannel({.pipe = kind}, TimeLimit()));
+    channels.push_back(StructuredChannel<Parcel>::Upgrade(std::move(channel), session));
+  }
+  for (uint64_t round = 0; round < 3; ++round) {
+    for (StructuredChannel<Parcel>& channel : channels) {
+      Message<Parcel> request = channel.NewMessage();
+      request.body().setNumber(round);
+      ASSERT_OK_AND_ASSIGN(const Incoming<Parcel> answer, channel.Request(std::move(request), TimeLimit()));
+      EXPECT_TRUE(IsFilled(answer.body(), round, round, kPartBytes));
+    }
   }
 }
 
