@@ -26,6 +26,14 @@ absl::Status ValidateOutbox(const SessionOptions& options) {
                                                  needed, ", and ", Region::kMaxBytes, " is the most"));
 }
 
+absl::Status ValidatePeriod(absl::string_view name, absl::Duration period) {
+  if (period == absl::ZeroDuration() || (period >= absl::Milliseconds(1) && period <= absl::Hours(24))) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("SessionOptions.", name, " is ", absl::FormatDuration(period), "; give 1 ms to 24 h, or zero"));
+}
+
 }  // namespace
 
 absl::Status Validate(const SessionOptions& options) {
@@ -43,6 +51,8 @@ absl::Status Validate(const SessionOptions& options) {
                                                    internal::kMaxRingBytes));
   }
   SLUICE_RETURN_IF_ERROR(ValidateOutbox(options));
+  SLUICE_RETURN_IF_ERROR(ValidatePeriod("keep_alive_period", options.keep_alive_period));
+  SLUICE_RETURN_IF_ERROR(ValidatePeriod("idle_timeout", options.idle_timeout));
   if (options.metadata.size() > internal::kMaxMetadataBytes) {
     return absl::InvalidArgumentError(absl::StrCat("SessionOptions.metadata has ", options.metadata.size(),
                                                    " bytes; at most ", internal::kMaxMetadataBytes, " travel"));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "ipc_session/apps.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/deadline.h"
@@ -28,6 +29,13 @@ struct SessionOptions {
   uint64_t outbox_bytes = 0;
   // Shown to the peer as `Session::peer_metadata`; at most 4 KiB.
   std::string metadata = {};
+  // This side says that it is alive when it has said nothing for so long: 1 ms to 24 h, or zero: never. It works in
+  // calls that wait, pass messages or dispatch; there is no thread behind it. Calls on socket and queue channels do not
+  // count: there, drive the session by Dispatch.
+  absl::Duration keep_alive_period = absl::ZeroDuration();
+  // Silence of the peer for so long ends the session with UNAVAILABLE (kSilent): 1 ms to 24 h, longer than the peer's
+  // keep_alive_period, or zero: never. A peer is silent when it is stopped, or runs but does none of the above.
+  absl::Duration idle_timeout = absl::ZeroDuration();
   // Shared-memory sessions: the most memory that this side's messages may take, 128 GiB at most; memory is taken as it
   // is touched. In a classic session the client gets no more than the server.
   uint64_t arena_bytes = uint64_t{4} << 30;

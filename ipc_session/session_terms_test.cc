@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -64,6 +65,18 @@ TEST(SessionOptionsTest, ArenaBytes) {
   EXPECT_OK(Validate(SessionOptions{.arena_bytes = uint64_t{1} << 37}));
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = 0}), StatusIs(kInvalid, HasSubstr("arena_bytes is 0")));
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = (uint64_t{1} << 37) + 1}), StatusIs(kInvalid));
+}
+
+TEST(SessionOptionsTest, KeepAlive) {
+  for (const absl::Duration period : {absl::ZeroDuration(), absl::Milliseconds(1), absl::Hours(24)}) {
+    EXPECT_OK(Validate(SessionOptions{.keep_alive_period = period, .idle_timeout = period}));
+  }
+  for (const absl::Duration period : {absl::Microseconds(999), -absl::Seconds(1), absl::InfiniteDuration()}) {
+    EXPECT_THAT(Validate(SessionOptions{.keep_alive_period = period}),
+                StatusIs(kInvalid, HasSubstr("SessionOptions.keep_alive_period is")));
+    EXPECT_THAT(Validate(SessionOptions{.idle_timeout = period}),
+                StatusIs(kInvalid, HasSubstr("SessionOptions.idle_timeout is")));
+  }
 }
 
 TEST(SessionOptionsTest, RunFolder) {

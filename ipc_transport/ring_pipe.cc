@@ -144,7 +144,10 @@ template <typename Attempt>
 auto RingPipe::SendBy(Attempt attempt) -> decltype(attempt()) {
   while (true) {
     auto result = attempt();
-    if (ABSL_PREDICT_TRUE(result.ok() && *result)) return result;
+    if (ABSL_PREDICT_TRUE(result.ok() && *result)) {
+      if (ABSL_PREDICT_FALSE(state_->parts.link->keeps_alive())) state_->parts.link->Passed(/*from_peer=*/false);
+      return result;
+    }
     state_->parts.link->Pump();
     // A call that the peer's end made fail reports the end; a bad argument stays one.
     if (HasEnded() && !absl::IsInvalidArgument(result.status())) return EndStatus();
@@ -217,7 +220,10 @@ auto RingPipe::ReceiveBy(Attempt attempt) -> decltype(attempt()) {
     const bool ended = !at_once && HasEnded();
     // What was committed before the end is visible by now: data first.
     auto result = attempt();
-    if (ABSL_PREDICT_TRUE(!result.ok() || result->has_value())) return result;
+    if (ABSL_PREDICT_TRUE(!result.ok() || result->has_value())) {
+      if (ABSL_PREDICT_FALSE(state_->parts.link->keeps_alive())) state_->parts.link->Passed(/*from_peer=*/at_once);
+      return result;
+    }
     if (ended) return EndStatus();
     if (!MessageCameMeanwhile()) {
       receive_stats().CountRefusal();

@@ -40,6 +40,8 @@ struct TermsBody {
   uint16_t reserved = 0;
   uint32_t channels;
   uint32_t metadata_bytes;
+  uint32_t keep_alive_milliseconds;
+  uint32_t idle_timeout_milliseconds;
   uint32_t reserved_too = 0;
   OutboxLayout outbox;
   std::array<uint64_t, SessionMemory::kMaxRegions> region_bytes = {};
@@ -58,8 +60,8 @@ struct WelcomeBody {
 };
 
 static_assert(std::is_trivially_copyable_v<OutboxLayout>);
-static_assert(sizeof(Header) == 12 && sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 88);
-static_assert(sizeof(HelloBody) == 160 && sizeof(WelcomeBody) == 88);
+static_assert(sizeof(Header) == 12 && sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 96);
+static_assert(sizeof(HelloBody) == 168 && sizeof(WelcomeBody) == 96);
 static_assert(sizeof(Header) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
 
 absl::Status Malformed(absl::string_view what) {
@@ -99,6 +101,8 @@ TermsBody ToBody(const SideTerms& terms) {
                     .regions = static_cast<uint8_t>(terms.region_bytes.size()),
                     .channels = terms.channels,
                     .metadata_bytes = static_cast<uint32_t>(terms.metadata.size()),
+                    .keep_alive_milliseconds = terms.keep_alive_milliseconds,
+                    .idle_timeout_milliseconds = terms.idle_timeout_milliseconds,
                     .outbox = terms.outbox};
   absl::c_copy(terms.region_bytes, body.region_bytes.begin());
   return body;
@@ -117,6 +121,8 @@ absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::
   return SideTerms{
       .kind = static_cast<MemoryKind>(body.kind),
       .channels = body.channels,
+      .keep_alive_milliseconds = body.keep_alive_milliseconds,
+      .idle_timeout_milliseconds = body.idle_timeout_milliseconds,
       .outbox = body.outbox,
       .region_bytes = {body.region_bytes.begin(), body.region_bytes.begin() + body.regions},
       .metadata = std::string(reinterpret_cast<const char*>(metadata.data()), metadata.size()),

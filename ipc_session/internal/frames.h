@@ -37,7 +37,9 @@ inline constexpr size_t kMaxFrameBytes = 4096 + 512;
 // What each side brings into a session. Descriptors that go with it: the outbox, then the regions in their order.
 struct SideTerms {
   MemoryKind kind = MemoryKind::kHeap;
-  uint32_t channels = 0;  // In a hello the wish, in a welcome what was agreed.
+  uint32_t channels = 0;                   // In a hello the wish, in a welcome what was agreed.
+  uint32_t keep_alive_milliseconds = 0;    // This side is never silent for longer; 0: it may be.
+  uint32_t idle_timeout_milliseconds = 0;  // And will not bear more of the other; 0: it will.
   OutboxLayout outbox = {};
   std::vector<uint64_t> region_bytes = {};
   std::string metadata = {};

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
@@ -36,6 +37,8 @@ Hello SomeHello() {
           .server_app = "s",
           .terms = {.kind = MemoryKind::kJemalloc,
                     .channels = 64,
+                    .keep_alive_milliseconds = 5,
+                    .idle_timeout_milliseconds = 70000,
                     .outbox = OutboxLayout::For(1 << 20, 4096, 64),
                     .region_bytes = {1, 2, 3, 4},
                     .metadata = std::string(4096, 'm')}};
@@ -68,7 +71,7 @@ constexpr size_t kVersionOffset = 10;
 constexpr size_t kBody = 12;
 constexpr size_t kClientName = kBody + 8;
 constexpr size_t kHelloTerms = kBody + 72;
-constexpr size_t kHelloBytes = kBody + 160;
+constexpr size_t kHelloBytes = kBody + 168;
 
 TEST(FramesTest, HelloTravels) {
   EXPECT_THAT(ipc::internal::DecodeHello(Bytes(Encode(SomeHello()))), IsOkAndHolds(SomeHello()));
@@ -114,6 +117,28 @@ TEST(FramesTest, AFrameOutOfTurnIsRefused) {
     EXPECT_EQ(ipc::internal::DecodeAnswer(Bytes(frame)).ok(), frame == frames[1] || frame == frames[2]);
     EXPECT_EQ(ipc::internal::DecodeReady(Bytes(frame)).ok(), frame == frames[3]);
   }
+}
+
+// V1: recorded bytes of the released protocol, which every later version understands.
+TEST(FramesTest, LookAsTheyDidBefore) {
+  const Hello hello = {.client_app = "c",
+                       .server_app = "s",
+                       .terms = {.kind = MemoryKind::kClassic,
+                                 .channels = 2,
+                                 .keep_alive_milliseconds = 3,
+                                 .idle_timeout_milliseconds = 4,
+                                 .outbox = OutboxLayout::For(1 << 20, 4096, 2),
+                                 .region_bytes = {4096},
+                                 .metadata = "m"}};
+  EXPECT_EQ(absl::BytesToHexString(Encode(hello)),
+            "536c7563b50000000100010001000100000000006300000000000000000000000000000000000000000000000000000000000000"
+            "7300000000000000000000000000000000000000000000000000000000000000"
+            "0101000002000000010000000300000004000000000000000000100000000000001000000000000000100400000000000010"
+            "00000000000000000100000000000010000000000000000000000000000000000000000000000000000000000000"
+            "6d");
+  EXPECT_EQ(absl::BytesToHexString(Encode(Refusal{.reason = Reason::kNotListed, .text = "no"})).substr(0, 44),
+            "536c7563940000000300010001000100020000006e6f");
+  EXPECT_EQ(absl::BytesToHexString(ipc::internal::EncodeReady()), "536c75630c00000004000100");
 }
 
 // M2
@@ -184,8 +209,8 @@ TEST(FramesTest, ForgedFieldsAreRefused) {
       With(hello, kHelloTerms + 1, uint8_t{5}),       // Regions.
       With(hello, kHelloTerms + 2, uint16_t{1}),      // Reserved.
       With(hello, kHelloTerms + 4, uint32_t{4097}),   // Channels.
-      With(hello, kHelloTerms + 12, uint32_t{1}),     // Reserved.
-      With(hello, kHelloTerms + 16, uint64_t{4096}),  // An outbox too small for what lies in it.
+      With(hello, kHelloTerms + 20, uint32_t{1}),     // Reserved.
+      With(hello, kHelloTerms + 24, uint64_t{4096}),  // An outbox too small for what lies in it.
       With(hello, kHelloTerms + 4, uint32_t{300}),    // More channels than the outbox holds.
   };
   for (const std::string& packet : forged) EXPECT_THAT(ipc::internal::DecodeHello(Bytes(packet)), StatusIs(kDataLoss));

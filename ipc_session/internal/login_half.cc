@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
 
@@ -15,6 +16,8 @@ namespace {
 OutboxLayout LayoutFor(const SessionOptions& options) {
   return OutboxLayout::For(options.outbox_bytes, options.ring_bytes, static_cast<uint64_t>(options.channels));
 }
+
+uint32_t Milliseconds(absl::Duration period) { return static_cast<uint32_t>(absl::ToInt64Milliseconds(period)); }
 
 }  // namespace
 
@@ -30,22 +33,23 @@ absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, const SessionOptions& opt
   }
   SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(LayoutFor(options)));
   SLUICE_ASSIGN_OR_RETURN(Fd outbox_for_peer, outbox.OpenReadOnly());
-  return LoginHalf(side, KindOf(factory), static_cast<uint32_t>(options.max_channels), std::move(outbox),
-                   std::move(outbox_for_peer), std::move(memory));
+  // The milliseconds that travel, on both sides.
+  const Own own = {.side = side,
+                   .kind = KindOf(factory),
+                   .max_channels = static_cast<uint32_t>(options.max_channels),
+                   .keep_alive_period = absl::Floor(options.keep_alive_period, absl::Milliseconds(1)),
+                   .idle_timeout = absl::Floor(options.idle_timeout, absl::Milliseconds(1))};
+  return LoginHalf(own, std::move(outbox), std::move(outbox_for_peer), std::move(memory));
 }
 
-LoginHalf::LoginHalf(Side side, MemoryKind kind, uint32_t max_channels, OwnOutbox outbox, Fd outbox_for_peer,
-                     std::shared_ptr<SessionMemory> memory)
-    : side_(side),
-      kind_(kind),
-      max_channels_(max_channels),
-      own_(std::move(outbox)),
-      own_for_peer_(std::move(outbox_for_peer)),
-      memory_(std::move(memory)) {}
+LoginHalf::LoginHalf(const Own& own, OwnOutbox outbox, Fd outbox_for_peer, std::shared_ptr<SessionMemory> memory)
+    : this_side_(own), own_(std::move(outbox)), own_for_peer_(std::move(outbox_for_peer)), memory_(std::move(memory)) {}
 
 absl::StatusOr<LoginHalf::Outgoing> LoginHalf::Offer(const SessionOptions& options) {
-  Outgoing outgoing = {.terms = {.kind = kind_,
+  Outgoing outgoing = {.terms = {.kind = this_side_.kind,
                                  .channels = static_cast<uint32_t>(options.channels),
+                                 .keep_alive_milliseconds = Milliseconds(this_side_.keep_alive_period),
+                                 .idle_timeout_milliseconds = Milliseconds(this_side_.idle_timeout),
                                  .outbox = own_.layout(),
                                  .metadata = options.metadata},
                        .descriptors = {own_for_peer_}};
@@ -69,6 +73,8 @@ absl::Status LoginHalf::Adopt(SideTerms terms, std::vector<Fd> descriptors) {
   }
   SLUICE_ASSIGN_OR_RETURN(peer_, PeerOutbox::Map(std::move(descriptors[0]), terms.outbox));
   peer_metadata_ = std::move(terms.metadata);
+  peer_keep_alive_period_ = absl::Milliseconds(terms.keep_alive_milliseconds);
+  peer_idle_timeout_ = absl::Milliseconds(terms.idle_timeout_milliseconds);
   std::vector<ReceivedRegion> regions;
   for (size_t i = 0; i < terms.region_bytes.size(); ++i) {
     regions.push_back({.fd = std::move(descriptors[1 + i]), .bytes = terms.region_bytes[i]});
@@ -79,10 +85,11 @@ absl::Status LoginHalf::Adopt(SideTerms terms, std::vector<Fd> descriptors) {
 }
 
 absl::Status LoginHalf::AgreeOn(uint32_t channels) {
-  if (channels > max_channels_) {
-    return WithReason(absl::FailedPreconditionError(absl::StrCat(
-                          "one side wants ", channels, " channels, the other's max_channels is ", max_channels_)),
-                      Reason::kWrongLimits);
+  if (channels > this_side_.max_channels) {
+    return WithReason(
+        absl::FailedPreconditionError(absl::StrCat("one side wants ", channels,
+                                                   " channels, the other's max_channels is ", this_side_.max_channels)),
+        Reason::kWrongLimits);
   }
   for (const OutboxLayout* const layout : {&own_.layout(), &peer_->layout()}) {
     if (channels <= layout->capacity()) continue;
@@ -91,19 +98,35 @@ absl::Status LoginHalf::AgreeOn(uint32_t channels) {
             "one side wants ", channels, " channels, the other's outbox_bytes have room for ", layout->capacity())),
         Reason::kWrongLimits);
   }
+  SLUICE_RETURN_IF_ERROR(AgreeOnKeepAlive());
   channels_ = channels;
   own_.InitLanes(channels);
   return absl::OkStatus();
 }
 
+absl::Status LoginHalf::AgreeOnKeepAlive() const {
+  for (const auto& [idle_timeout, period] : {std::pair(this_side_.idle_timeout, peer_keep_alive_period_),
+                                             std::pair(peer_idle_timeout_, this_side_.keep_alive_period)}) {
+    if (idle_timeout == absl::ZeroDuration()) continue;
+    if (period != absl::ZeroDuration() && period < idle_timeout) continue;
+    return WithReason(absl::FailedPreconditionError(absl::StrCat(
+                          "one side's idle_timeout is ", absl::FormatDuration(idle_timeout),
+                          ", the other's keep_alive_period is ", absl::FormatDuration(period), "; it must be shorter")),
+                      Reason::kWrongLimits);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::shared_ptr<SessionCore>> LoginHalf::Open(Fd socket, PidFd process, SessionPeer peer) && {
   return SessionCore::Create({
-      .side = side_,
+      .side = this_side_.side,
       .socket = std::move(socket),
       .process = std::move(process),
       .outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(own_), .peer = *std::move(peer_)}),
       .channels = channels_,
-      .max_channels = max_channels_,
+      .max_channels = this_side_.max_channels,
+      .keep_alive_period = this_side_.keep_alive_period,
+      .idle_timeout = this_side_.idle_timeout,
       .memory = std::move(memory_),
       .peer = std::move(peer),
       .peer_metadata = std::move(peer_metadata_),

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_core.h"
@@ -44,24 +45,34 @@ class LoginHalf {
   absl::Status Adopt(SideTerms terms, std::vector<Fd> descriptors);
 
   // Both halves are there. Initialises the lanes of this side. FAILED_PRECONDITION (kWrongLimits): one side has no room
-  // for so many channels; both sides' values are in the text, which is fit for the client.
+  // for so many channels, or will not bear the other's silences; both sides' values are in the text, which is fit for
+  // the client.
   absl::Status AgreeOn(uint32_t channels);
 
   absl::StatusOr<std::shared_ptr<SessionCore>> Open(Fd socket, PidFd process, SessionPeer peer) &&;
 
  private:
-  LoginHalf(Side side, MemoryKind kind, uint32_t max_channels, OwnOutbox outbox, Fd outbox_for_peer,
-            std::shared_ptr<SessionMemory> memory);
+  // What each side tells of itself, besides the outbox.
+  struct Own {
+    Side side;
+    MemoryKind kind;
+    uint32_t max_channels;
+    absl::Duration keep_alive_period;
+    absl::Duration idle_timeout;
+  };
 
-  Side side_;
-  MemoryKind kind_;
-  uint32_t max_channels_;
+  LoginHalf(const Own& own, OwnOutbox outbox, Fd outbox_for_peer, std::shared_ptr<SessionMemory> memory);
+  absl::Status AgreeOnKeepAlive() const;
+
+  Own this_side_;
   OwnOutbox own_;
   Fd own_for_peer_;
   std::shared_ptr<SessionMemory> memory_;
   uint32_t channels_ = 0;
   std::optional<PeerOutbox> peer_;
   std::string peer_metadata_;
+  absl::Duration peer_keep_alive_period_;
+  absl::Duration peer_idle_timeout_;
 };
 
 }  // namespace internal

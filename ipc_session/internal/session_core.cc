@@ -10,8 +10,10 @@ inline namespace sluice_0 {
 namespace internal {
 
 absl::StatusOr<std::shared_ptr<SessionCore>> SessionCore::Create(SessionParts parts) {
-  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link,
-                          Link::Create(std::move(parts.socket), std::move(parts.process), Link::Controls::kAllowed));
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<Link> link, Link::Create(std::move(parts.socket), std::move(parts.process),
+                                                                   {.controls = Link::Controls::kAllowed,
+                                                                    .keep_alive_period = parts.keep_alive_period,
+                                                                    .idle_timeout = parts.idle_timeout}));
   return std::shared_ptr<SessionCore>(new SessionCore(std::move(parts), std::move(link)));
 }
 

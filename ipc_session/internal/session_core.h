@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_channels.h"
 #include "ipc_session/internal/session_dispatcher.h"
@@ -30,8 +31,10 @@ struct SessionParts {
   Fd socket;
   PidFd process;  // The peer's.
   std::shared_ptr<const Outboxes> outboxes;
-  uint32_t channels = 0;                  // That it starts with.
-  uint32_t max_channels = 0;              // At a time, as this side has it.
+  uint32_t channels = 0;      // That it starts with.
+  uint32_t max_channels = 0;  // At a time, as this side has it.
+  absl::Duration keep_alive_period = absl::ZeroDuration();
+  absl::Duration idle_timeout = absl::ZeroDuration();
   std::shared_ptr<SessionMemory> memory;  // Null: on the heap.
   SessionPeer peer;
   std::string peer_metadata;

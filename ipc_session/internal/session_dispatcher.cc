@@ -255,7 +255,7 @@ void SessionDispatcher::Forget(const Driven& driven) {
 }
 
 Deadline SessionDispatcher::NextTimer() {
-  Deadline next = Deadline::Never();
+  Deadline next = link_->NextTimer();
   for (const std::shared_ptr<Driven>& driven : driven_) next = Earlier(next, driven->NextTimer());
   return next;
 }

@@ -50,16 +50,22 @@ Blob BytesOf(const auto& value) { return Blob(reinterpret_cast<const std::byte*>
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer, Controls controls) {
-  Fd interrupt(os::EventFd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!interrupt.valid()) return FromErrno(errno, "make an eventfd");
-  return std::shared_ptr<Link>(new Link(std::move(socket), std::move(peer), std::move(interrupt), controls));
+absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer) {
+  return Create(std::move(socket), std::move(peer), Options());
 }
 
-Link::Link(Fd socket, PidFd peer, Fd interrupt, Controls controls)
+absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer, const Options& options) {
+  Fd interrupt(os::EventFd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!interrupt.valid()) return FromErrno(errno, "make an eventfd");
+  return std::shared_ptr<Link>(new Link(std::move(socket), std::move(peer), std::move(interrupt), options));
+}
+
+Link::Link(Fd socket, PidFd peer, Fd interrupt, const Options& options)
     : socket_(std::move(socket)),
       peer_(std::move(peer)),
-      controls_allowed_(controls),
+      controls_allowed_(options.controls),
+      keeps_alive_(options.keep_alive_period > absl::ZeroDuration() || options.idle_timeout > absl::ZeroDuration()),
+      keep_alive_(options.keep_alive_period, options.idle_timeout),
       interrupt_(std::move(interrupt)) {}
 
 Link::~Link() { End(absl::CancelledError("the session was closed on this side")); }
@@ -69,6 +75,7 @@ void Link::RingDoorbell() {
   const Blob part = BytesOf(type);
   // No room: wake-ups enough are on their way. An error shows at the next receive.
   SendPacket(socket_, absl::MakeConstSpan(&part, 1), {}).IgnoreError();
+  keep_alive_.Spoke();
 }
 
 absl::StatusOr<bool> Link::SendDescriptors(uint32_t channel, uint64_t record, absl::Span<const FdView> descriptors) {
@@ -134,11 +141,12 @@ absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
     }
     polling_ = true;
     mutex_.Unlock();
+    const Deadline wake = Earlier(deadline, keep_alive_.Next());
     std::array<pollfd, 3> fds = {{{.fd = socket_.get(), .events = POLLIN, .revents = 0},
                                   {.fd = peer_.fd().get(), .events = POLLIN, .revents = 0},
                                   {.fd = interrupt_.get(), .events = POLLIN, .revents = 0}}};
     timespec storage;
-    os::Poll(fds.data(), fds.size(), deadline.ToPollTimeout(&storage));
+    os::Poll(fds.data(), fds.size(), wake.ToPollTimeout(&storage));
     mutex_.Lock();
     polling_ = false;
     if (fds[2].revents != 0) {
@@ -150,6 +158,7 @@ absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
     } else if (fds[0].revents != 0 && ReadPacketLocked()) {
       Advance();  // One packet, and most often the only one: a look for more would cost another call at each wake-up.
     }
+    RunTimersLocked();
     advanced_.NotifyAll();  // Whoever still waits polls next.
   }
   return absl::OkStatus();
@@ -174,6 +183,26 @@ void Link::PumpLocked() {
   while (ReadPacketLocked()) any = true;
   if (any) Advance();
   if (died) EndByPeerLocked();
+  RunTimersLocked();
+}
+
+void Link::Passed(bool from_peer) {
+  if (from_peer) keep_alive_.Heard();
+  if (!keep_alive_.Next().HasPassed()) return;
+  Pump();
+}
+
+void Link::RunTimersLocked() {
+  if (!keeps_alive_ || ended_.load(std::memory_order_relaxed)) return;
+  if (keep_alive_.speak_at().HasPassed()) RingDoorbell();  // The peer finds nothing, and knows that this side lives.
+  if (!keep_alive_.silent_at().HasPassed()) return;
+  bool any = false;
+  while (ReadPacketLocked()) any = true;  // It may be this side that did not listen.
+  if (any) Advance();
+  if (!keep_alive_.silent_at().HasPassed()) return;
+  EndLocked(WithReason(absl::UnavailableError(
+                           absl::StrCat("the peer was silent for ", absl::FormatDuration(keep_alive_.idle_timeout()))),
+                       Reason::kSilent));
 }
 
 bool Link::ReadPacketLocked() {
@@ -196,6 +225,7 @@ bool Link::ReadPacketLocked() {
     case ReceivedPacket::Kind::kPacket:
       break;
   }
+  keep_alive_.Heard();
   const absl::Status handled =
       HandlePacketLocked(absl::MakeConstSpan(packet.data(), received->bytes), std::move(descriptors));
   if (!handled.ok()) EndLocked(handled);

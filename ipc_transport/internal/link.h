@@ -14,7 +14,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "ipc_transport/internal/keep_alive.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -39,9 +41,19 @@ class Link {
   // Whether the peer may send control packets: those of a session.
   enum class Controls { kNone, kAllowed };
 
+  // What a link to a session's peer has beyond others.
+  struct Options {
+    Controls controls = Controls::kNone;
+    // This side says that it is alive when it has said nothing for so long; zero: it need not.
+    absl::Duration keep_alive_period = absl::ZeroDuration();
+    // Silence of the peer for so long ends the link; zero: it does not.
+    absl::Duration idle_timeout = absl::ZeroDuration();
+  };
+
   // Takes a connected SEQPACKET socket over. `peer` may be empty: then only the end of the socket tells.
   // RESOURCE_EXHAUSTED: no descriptor for it (raise RLIMIT_NOFILE).
-  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer, Controls controls = Controls::kNone);
+  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer, const Options& options);
+  static absl::StatusOr<std::shared_ptr<Link>> Create(Fd socket, PidFd peer);
   ~Link();
 
   // Wakes the peer's sleepers. Never waits; a full socket has a wake-up in it already.
@@ -79,12 +91,18 @@ class Link {
   // takes up to 10 ms, once: for how its process ended.
   void Pump();
 
+  // Whether keep-alive is on, either way. Then whoever passes messages beside the link tells of each, `Passed`, so that
+  // a stream that never waits is no silence; and an event loop looks at the link again at `NextTimer`.
+  bool keeps_alive() const { return keeps_alive_; }
+  void Passed(bool from_peer);
+  Deadline NextTimer() const { return ended() ? Deadline::Never() : keep_alive_.Next(); }
+
   // True once the link has ended on either side; `end_status` is set by then.
   bool ended() const { return ended_.load(std::memory_order_acquire); }  // Pairs with `EndLocked`.
 
   // OK until the end; then FAILED_PRECONDITION in a forked child, CANCELLED (ended here), UNAVAILABLE, DATA_LOSS or
   // RESOURCE_EXHAUSTED. UNAVAILABLE has its Reason: kGoodbye; kExited or kKilled where the kernel tells how the peer's
-  // process ended; else kGone.
+  // process ended; kSilent; else kGone.
   absl::Status end_status() const;
 
   // Ends the link on this side with `status`, says goodbye and wakes all waiters. Only the first end counts. Never
@@ -108,9 +126,11 @@ class Link {
     std::vector<Fd> descriptors;
   };
 
-  Link(Fd socket, PidFd peer, Fd interrupt, Controls controls);
+  Link(Fd socket, PidFd peer, Fd interrupt, const Options& options);
 
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Says that this side is alive, and notices a peer that is not, if it is time for that.
+  void RunTimersLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Reads one packet; false: there is none.
   bool ReadPacketLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors)
@@ -125,6 +145,8 @@ class Link {
   const Fd socket_;
   const PidFd peer_;
   const Controls controls_allowed_;
+  const bool keeps_alive_;
+  KeepAlive keep_alive_;
   const Fd interrupt_;  // An eventfd: readable once somebody here wants the thread in ppoll back.
 
   // Release in `Advance`, acquire in `Ticket`.
