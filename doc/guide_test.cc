@@ -107,6 +107,43 @@ absl::StatusOr<ipc::Fd> ReceiveFile(ipc::Channel& channel) {
 // guide]
 
 // [guide
+// Asks the peer for one more channel, and says what for.
+absl::StatusOr<ipc::Channel> OpenLogChannel(memory::Session& session) {
+  return session.OpenChannel({.pipe = ipc::PipeKind::kRing, .metadata = "log"}, absl::Seconds(1));
+}
+
+// The peer takes what it knows.
+absl::StatusOr<ipc::Channel> TakeLogChannel(memory::Session& session) {
+  absl::StatusOr<ipc::ChannelOffer> offer = session.NextOffer(absl::Seconds(1));
+  if (!offer.ok()) return offer.status();
+  if (offer->metadata() == "log") return offer->Accept();
+  offer->Refuse("only logs are taken");
+  return absl::UnavailableError("the peer offered something else");
+}
+// guide]
+
+// [guide
+// Runs whatever there is to run, until the session ends; returns why it did.
+absl::Status ServeAll(memory::Session& session) {
+  std::vector<std::unique_ptr<ipc::StructuredChannel<Greeting>>> greetings;
+  session.OnOffer([&](ipc::ChannelOffer offer) {
+    absl::StatusOr<ipc::Channel> channel = offer.Accept();
+    if (!channel.ok()) return;  // The opener was told.
+    using GreetingChannel = ipc::StructuredChannel<Greeting>;
+    greetings.push_back(std::make_unique<GreetingChannel>(GreetingChannel::Upgrade(*std::move(channel), session)));
+    greetings.back()->On(Greeting::NAME, [&channel = *greetings.back()](ipc::Incoming<Greeting> request) {
+      ipc::Message<Greeting> answer = channel.NewMessage();
+      answer.body().setText(absl::StrCat("Hello, ", request.body().getName().cStr()));
+      request.Reply(std::move(answer)).IgnoreError();
+    });
+  });
+  absl::Status status;
+  while (status.ok()) status = session.Dispatch(ipc::Deadline::Never());
+  return status;
+}
+// guide]
+
+// [guide
 // Sends all of them, at the price of one wake-up where there is room.
 absl::Status SendAll(ipc::Channel& channel, absl::Span<const ipc::Blob> messages) {
   while (true) {
@@ -293,6 +330,17 @@ SLUICE_CHILD_ROLE(file_host) {
   });
 }
 
+SLUICE_CHILD_ROLE(log_host) {
+  return HostIn(arguments[0], [](memory::Session& session) {
+    absl::StatusOr<Channel> channel = TakeLogChannel(session);
+    if (!channel.ok()) return channel.status();
+    std::byte line[16];
+    return channel->Receive(absl::MakeSpan(line)).status();
+  });
+}
+
+SLUICE_CHILD_ROLE(dispatching_host) { return HostIn(arguments[0], &ServeAll); }
+
 SLUICE_CHILD_ROLE(echo) {
   absl::StatusOr<SocketListener> listener = ListenAt(arguments[0]);
   TellParent(listener.ok() ? "listening" : listener.status().ToString());
@@ -332,6 +380,25 @@ TEST_F(GuideTest, AFileIsPassed) {
   std::string content(4096, '\0');
   ASSERT_GT(pread(file.get(), content.data(), content.size(), 0), 0);
   EXPECT_THAT(content, HasSubstr(absl::StrCat("\nPid:\t", host_->pid(), "\n")));
+}
+
+TEST_F(GuideTest, AChannelIsOpenedLater) {
+  Meet("log_host");
+  ASSERT_OK_AND_ASSIGN(Channel channel, OpenLogChannel(*session_));
+  EXPECT_OK(channel.Send(std::as_bytes(std::span("a line", 6))));
+  EXPECT_EQ(ReasonOf(session_->WaitForEnd(TimeLimit())), Reason::kGoodbye);
+}
+
+TEST_F(GuideTest, ADispatcherServesAll) {
+  Meet("dispatching_host");
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_OK_AND_ASSIGN(Channel opened, session_->OpenChannel({}, TimeLimit()));
+    auto channel = StructuredChannel<Greeting>::Upgrade(std::move(opened), *session_);
+    Message<Greeting> question = channel.NewMessage();
+    question.body().setName("Ada");
+    ASSERT_OK_AND_ASSIGN(const Incoming<Greeting> answer, channel.Request(std::move(question), TimeLimit()));
+    EXPECT_STREQ(answer.body().getText().cStr(), "Hello, Ada");
+  }
 }
 
 TEST_F(GuideTest, OneWaitEndsWithTheMessage) {
