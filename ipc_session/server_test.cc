@@ -103,6 +103,15 @@ TEST_F(ServerTest, ValidatesItsOptions) {
   options.max_pending_logins = 0;
   EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("max_pending_logins is 0")));
   options = options_;
+  options.max_pending_logins_per_uid = 0;
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("max_pending_logins_per_uid is 0")));
+  options = options_;
+  options.max_sessions = 0;
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("max_sessions is 0")));
+  options = options_;
+  options.max_sessions_per_uid = -1;
+  EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("max_sessions_per_uid is -1")));
+  options = options_;
   options.session.ring_bytes = 1;
   EXPECT_THAT(ListenStatus(kTestServer, options), StatusIs(kInvalid, HasSubstr("SessionOptions.ring_bytes is 1")));
   options = options_;
@@ -195,6 +204,30 @@ TEST_F(ServerTest, AnAppThatIsNotListedIsToldSoAndLogged) {
   wait.join();
   EXPECT_THAT(answer, HasSubstr("refused: the app is not on the server's list"));
   EXPECT_THAT(log.lines(), Contains(HasSubstr("app stranger is not in allowed_clients")));
+}
+
+// The client learns that there is a limit, the log which.
+TEST_F(ServerTest, BeyondTheLimitOfSessionsAClientIsRefused) {
+  LogLines log;
+  ServerOptions options = options_;
+  options.max_sessions = 1;
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options));
+  Child first = Child::Start("client", {folder_.path(), "cacheCli"});
+  ASSERT_OK_AND_ASSIGN(const Session session, server.Accept(TimeLimit()));
+  absl::Status refused;
+  std::thread second([&] { refused = Session::Connect(kTestClient, kTestServer, OptionsIn(folder_.path())).status(); });
+  while (log.lines().empty()) {
+    ASSERT_THAT(server.Accept(absl::Milliseconds(10)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  second.join();
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted,
+                                "connect app cacheCli to server cacheSrv: refused: the server is at a limit"));
+  EXPECT_EQ(ReasonOf(refused), Reason::kLimit);
+  EXPECT_THAT(log.lines(), Contains(HasSubstr("there are 1 sessions (max_sessions 1)")));
+
+  first.Kill();  // Ends its session, though the server holds its side.
+  const Child next = Child::Start("client", {folder_.path(), "cacheCli"});
+  EXPECT_OK(server.Accept(TimeLimit()));
 }
 
 // K1: with a second, uninvolved session that loses nothing.

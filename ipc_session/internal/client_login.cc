@@ -1,5 +1,6 @@
 #include "ipc_session/internal/client_login.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -53,16 +54,27 @@ absl::StatusOr<Welcome> CheckAnswer(const ReceivedFrame& frame, const SideTerms&
   return std::move(welcome);
 }
 
+// The server's answer. One that refuses without reading the hello may have closed already: then the socket says that
+// first, and what the server said before may be read after it.
+absl::StatusOr<ReceivedFrame> ReceiveAnswer(const CheckedServer& server, Deadline deadline) {
+  absl::StatusOr<ReceivedFrame> frame = ReceiveFrame(server.socket, server.process, deadline);
+  if (frame.ok() || ReasonOf(frame.status()) != Reason::kGone) return frame;
+  absl::StatusOr<std::optional<ReceivedFrame>> last = TryReceiveFrame(server.socket);
+  if (last.ok() && last->has_value()) return **std::move(last);
+  return frame;
+}
+
 absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedServer server, const Identity& identity,
                                                    const SessionOptions& options, const SessionMemoryFactory* factory) {
   SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kClient, options, factory));
   SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(options));
   const Hello hello = {
       .client_app = std::string(client.name), .server_app = identity.name, .terms = std::move(outgoing.terms)};
-  SLUICE_RETURN_IF_ERROR(SendFrame(server.socket, Encode(hello), outgoing.descriptors, options.deadline));
+  const absl::Status said = SendFrame(server.socket, Encode(hello), outgoing.descriptors, options.deadline);
+  if (!said.ok() && ReasonOf(said) != Reason::kGone) return said;
   os::Point("session.hello.sent");
 
-  SLUICE_ASSIGN_OR_RETURN(ReceivedFrame frame, ReceiveFrame(server.socket, server.process, options.deadline));
+  SLUICE_ASSIGN_OR_RETURN(ReceivedFrame frame, ReceiveAnswer(server, options.deadline));
   os::Point("session.welcome.received");
   SLUICE_ASSIGN_OR_RETURN(Welcome welcome, CheckAnswer(frame, hello.terms));
   half.AgreeOn(welcome.terms.channels);

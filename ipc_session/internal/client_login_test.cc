@@ -108,6 +108,28 @@ TEST_F(ClientLoginTest, ARefusalsClassAndTextReachTheCaller) {
   EXPECT_EQ(ReasonOf(status), Reason::kNotListed);
 }
 
+// F23: closed with the hello unread, the socket tells of that first.
+TEST_F(ClientLoginTest, ARefusalIsReadThoughTheHelloWasNot) {
+  const std::string refusal = Encode(Refusal{
+      .code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "the server is at a limit"});
+  for (const bool before_the_hello : {false, true}) {
+    std::thread peer([&] {
+      pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
+      ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
+      const Fd client(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
+      poll_fd.fd = client.get();
+      if (!before_the_hello) {
+        ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
+      }
+      SendPacketOf(client, refusal);
+    });
+    const absl::Status status = LogIn(kTestClient, kTestServer, options_, nullptr).status();
+    peer.join();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("refused: the server is at a limit")));
+    EXPECT_EQ(ReasonOf(status), Reason::kLimit);
+  }
+}
+
 // M1
 TEST_F(ClientLoginTest, RandomBytesInsteadOfAWelcome) {
   const World before = World::Now();
