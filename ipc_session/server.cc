@@ -102,5 +102,13 @@ absl::StatusOr<Session> Server::Accept(Deadline deadline) {
   return Session(std::move(core));
 }
 
+absl::StatusOr<std::optional<Session>> Server::TryAccept() {
+  SLUICE_ASSIGN_OR_RETURN(auto core, core_->TryAccept());
+  if (core == nullptr) return std::nullopt;
+  return Session(std::move(core));
+}
+
+absl::StatusOr<FdView> Server::wait_fd() const { return core_->wait_fd(); }
+
 }  // namespace sluice_0
 }  // namespace ipc

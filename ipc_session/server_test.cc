@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,9 +19,12 @@
 #include "ipc_session/session.h"
 #include "ipc_session/testing/log_lines.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -30,6 +34,7 @@ namespace ipc::testing {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
@@ -191,6 +196,50 @@ TEST_F(ServerTest, ManyClientsAtOnce) {
   ExpectServes();
 }
 
+// Several at once, and others that say nothing: one thread, one poll.
+TEST_F(ServerTest, AnEventLoopServesManyClients) {
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options_));
+  ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server.wait_fd());
+  EXPECT_THAT(server.TryAccept(), IsOkAndHolds(::testing::Eq(std::nullopt)));
+  std::vector<Fd> silent;
+  for (int i = 0; i < 5; ++i) {
+    silent.push_back(
+        ipc::internal::ConnectToListener(absl::StrCat(folder_.path(), "/cacheSrv.sock"), TimeLimit()).value());
+  }
+  std::vector<Child> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(Child::Start("client", {folder_.path(), "cacheCli"}));
+  std::vector<std::thread> echoes;
+  while (echoes.size() < clients.size()) {
+    ASSERT_TRUE(BecomesReadable(wait_fd));
+    ASSERT_OK_AND_ASSIGN(std::optional<Session> session, server.TryAccept());
+    if (!session.has_value()) continue;
+    echoes.emplace_back([owned = *std::move(session)]() mutable {
+      Channel channel = owned.TakeChannel(0);
+      Echo(channel).IgnoreError();
+    });
+  }
+  for (Child& client : clients) EXPECT_EQ(client.Hear(), "a question");
+  for (Child& client : clients) client.Tell("go");
+  for (std::thread& echo : echoes) echo.join();
+}
+
+// B5: it is the server's clock that ends a silent login.
+TEST_F(ServerTest, AnEventLoopEndsSilentLogins) {
+  LogLines log;
+  ServerOptions options = options_;
+  options.login_timeout = absl::Milliseconds(20);
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options));
+  ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server.wait_fd());
+  const Fd silent =
+      ipc::internal::ConnectToListener(absl::StrCat(folder_.path(), "/cacheSrv.sock"), TimeLimit()).value();
+  while (log.lines().empty()) {
+    ASSERT_TRUE(BecomesReadable(wait_fd));
+    EXPECT_THAT(server.TryAccept(), IsOkAndHolds(::testing::Eq(std::nullopt)));
+  }
+  EXPECT_THAT(log.lines(), ElementsAre(HasSubstr("no hello came in time")));
+  EXPECT_FALSE(IsReadable(wait_fd));
+}
+
 // A5
 TEST_F(ServerTest, AnAppThatIsNotListedIsToldSoAndLogged) {
   LogLines log;
@@ -259,11 +308,15 @@ TEST_F(ServerTest, AForkedChildsExitLeavesTheServerAsItIs) {
   ASSERT_OK(server);
   const pid_t child = fork();
   if (child == 0) {
+    const bool refused = absl::IsFailedPrecondition(server->Accept(Deadline::Never()).status()) &&
+                         absl::IsFailedPrecondition(server->TryAccept().status()) &&
+                         absl::IsFailedPrecondition(server->wait_fd().status());
     server = absl::UnknownError("destroyed");
-    _exit(0);
+    _exit(refused ? 0 : 1);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
   EXPECT_TRUE(std::filesystem::is_socket(absl::StrCat(folder_.path(), "/cacheSrv.sock")));
   EXPECT_THAT(Child::Start("echo_server", {folder_.path()}).Hear(), HasSubstr("ALREADY_EXISTS"));
 }

@@ -62,7 +62,8 @@ ServerCore::ServerCore(ServerSettings settings, ServerLock lock, std::unique_ptr
 
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerCore::Accept(Deadline deadline) {
   while (true) {
-    if (std::shared_ptr<SessionCore> core = TryTake()) return core;
+    SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core, TryAccept());
+    if (core != nullptr) return core;
     if (deadline.HasPassed()) {
       return absl::DeadlineExceededError(absl::StrCat("no client of server ", settings_.terms.app, " logged in"));
     }
@@ -72,6 +73,16 @@ absl::StatusOr<std::shared_ptr<SessionCore>> ServerCore::Accept(Deadline deadlin
       return FromErrno(errno, "wait for clients");
     }
   }
+}
+
+absl::StatusOr<std::shared_ptr<SessionCore>> ServerCore::TryAccept() {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  return TryTake();
+}
+
+absl::StatusOr<FdView> ServerCore::wait_fd() const {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  return events_.fd();
 }
 
 std::shared_ptr<SessionCore> ServerCore::TryTake() {
@@ -203,9 +214,10 @@ void ServerCore::Rearm(bool found_nothing) {
   for (const auto& [key, login] : logins_) wake = Earlier(wake, login->next_step());
   const bool is_paused = !listen_again_.HasPassed();
   if (is_paused) wake = Earlier(wake, listen_again_);
-  if (door_ != nullptr && found_nothing) {
-    door_waits_since_ = NowNanos();
-    wake = Earlier(wake, places_.PatienceLeft(door_->uid()));
+  if (door_ != nullptr && found_nothing) door_waits_since_ = NowNanos();
+  if (door_ != nullptr) {
+    // Who was found has left a place.
+    wake = Earlier(wake, found_nothing ? places_.PatienceLeft(door_->uid()) : absl::ZeroDuration());
   }
   events_.WakeAt(wake);
   // Whoever is in the queue cannot come in now, and makes nothing ready.

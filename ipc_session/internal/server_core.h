@@ -23,6 +23,7 @@
 #include "ipc_transport/internal/event_set.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/permissions.h"
 
 namespace ipc {
@@ -45,7 +46,10 @@ class ServerCore {
   // `settings` are valid. Errors as of `Server::Listen`.
   static absl::StatusOr<std::unique_ptr<ServerCore>> Listen(ServerSettings settings);
 
+  // As of `Server`; null: nobody is done.
   absl::StatusOr<std::shared_ptr<SessionCore>> Accept(Deadline deadline);
+  absl::StatusOr<std::shared_ptr<SessionCore>> TryAccept();
+  absl::StatusOr<FdView> wait_fd() const;
 
  private:
   ServerCore(ServerSettings settings, ServerLock lock, std::unique_ptr<ListeningSocket> socket, EventSet events);
@@ -76,6 +80,7 @@ class ServerCore {
   // Says for what `events_` waits.
   void Rearm(bool found_nothing);
 
+  const ForkGuard fork_guard_;  // A forked child shares the queue of clients and `events_`, and must leave them alone.
   ServerSettings settings_;
   // Before the socket, so that its name is gone when the next server gets the lock.
   const ServerLock lock_;

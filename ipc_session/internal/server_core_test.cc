@@ -29,6 +29,7 @@
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -335,6 +336,61 @@ TEST_F(ServerCoreTest, ClientsThatGoLeaveNothing) {
   EXPECT_THAT(Turn(), StatusIs(kTooLate));
   EXPECT_EQ(World::Now(), before);
   ExpectAGoodClientGetsIn();
+}
+
+// One call per readiness is enough, whoever waits for whom.
+TEST_F(ServerCoreTest, AnEventLoopIsToldOfAllThereIsToDo) {
+  ServerSettings settings = SettingsIn(folder_.path());
+  settings.max_pending_logins_per_uid = 1;
+  settings.login_timeout = absl::Hours(1);
+  Listen(settings);
+  ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server_->wait_fd());
+  EXPECT_FALSE(IsReadable(wait_fd));
+  std::vector<Fd> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(Connect());
+    SayHello(clients.back());
+    SayReady(clients.back());
+  }
+  std::vector<std::shared_ptr<SessionCore>> sessions;
+  while (sessions.size() < clients.size()) {
+    ASSERT_TRUE(BecomesReadable(wait_fd));
+    ASSERT_OK_AND_ASSIGN(std::shared_ptr<SessionCore> session, server_->TryAccept());
+    if (session != nullptr) sessions.push_back(std::move(session));
+  }
+  EXPECT_THAT(server_->TryAccept(), IsOkAndHolds(nullptr));
+  EXPECT_FALSE(IsReadable(wait_fd));
+}
+
+TEST_F(ServerCoreTest, AnEventLoopSleepsWhileALoginIsSilent) {
+  ServerSettings settings = SettingsIn(folder_.path());
+  settings.login_timeout = absl::Hours(1);
+  Listen(settings);
+  ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server_->wait_fd());
+  const Fd client = Connect();
+  EXPECT_TRUE(IsReadable(wait_fd));
+  EXPECT_THAT(server_->TryAccept(), IsOkAndHolds(nullptr));
+  EXPECT_FALSE(IsReadable(wait_fd));
+  SayHello(client);
+  EXPECT_TRUE(IsReadable(wait_fd));
+  EXPECT_THAT(server_->TryAccept(), IsOkAndHolds(nullptr));
+  EXPECT_FALSE(IsReadable(wait_fd));
+}
+
+// F12: a welcome that finds no room is tried again, which no client's word makes ready.
+TEST_F(ServerCoreTest, AnEventLoopIsWokenForAWelcomeThatFoundNoRoom) {
+  Listen();
+  ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server_->wait_fd());
+  const Fd client = Connect();
+  SayHello(client);
+  {
+    const OsTesting os({FailCall("SendMsg", ETOOMANYREFS)});
+    EXPECT_THAT(server_->TryAccept(), IsOkAndHolds(nullptr));
+    EXPECT_EQ(os.interventions(), 1);
+  }
+  EXPECT_TRUE(BecomesReadable(wait_fd));
+  EXPECT_THAT(server_->TryAccept(), IsOkAndHolds(nullptr));
+  EXPECT_THAT(RefusalTo(client), StatusIs(absl::StatusCode::kInternal, "a welcome"));
 }
 
 // R2: with a descriptor for a client's socket, but none to watch its process, the client is kept for later.
