@@ -22,6 +22,7 @@
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/readable.h"
@@ -168,6 +169,36 @@ TEST_F(ServerTest, AKilledServersSocketAndLockAreTakenOver) {
   Child next = Child::Start("echo_server", {folder_.path()});
   ASSERT_EQ(next.Hear(), "listening");
   ExpectServes();
+}
+
+// Neither its socket nor its run folder is there yet.
+TEST_F(ServerTest, AClientMayComeBeforeItsServer) {
+  const std::string run_folder = folder_.path() + "/run";
+  SessionOptions options = OptionsIn(run_folder);
+  options.wait_for_server = true;
+  const OsTesting os;
+  std::string answer;
+  std::thread client([&] {
+    absl::StatusOr<Session> session = Session::Connect(kTestClient, kTestServer, options);
+    ASSERT_OK(session);
+    Channel channel = session->TakeChannel(0);
+    answer = Ask(channel, "hello");
+  });
+  while (os.calls("Open") < 3) std::this_thread::yield();
+  EXPECT_EQ(os.calls("Connect"), 0);
+  Child server = Child::Start("echo_server", {run_folder});
+  EXPECT_EQ(server.Hear(), "listening");
+  client.join();
+  EXPECT_EQ(answer, "hello");
+}
+
+TEST_F(ServerTest, AClientThatWaitsInVainSaysForWhat) {
+  SessionOptions options = OptionsIn(folder_.path());
+  options.wait_for_server = true;
+  options.deadline = Deadline(absl::Milliseconds(20));
+  const absl::Status status = Session::Connect(kTestClient, kTestServer, options).status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded, HasSubstr("no server listens at")));
+  EXPECT_EQ(ReasonOf(status), Reason::kNoServer);
 }
 
 TEST_F(ServerTest, SessionsOutliveTheServerObject) {

@@ -32,6 +32,9 @@ struct SessionOptions {
   ExecutablePolicy executable_policy = ExecutablePolicy::kWhenReadable;
   // Client only: the limit of the whole login.
   Deadline deadline = Deadline::Default();
+  // Client only: waits until `deadline` for a server that does not listen yet, that dies in the login, or that is at a
+  // limit, instead of failing at once; DEADLINE_EXCEEDED then has the text and the Reason of the last attempt.
+  bool wait_for_server = false;
 };
 
 // INVALID_ARGUMENT, naming the field and its value.

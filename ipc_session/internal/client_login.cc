@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "ipc_session/internal/connect_retry.h"
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_session/internal/identity.h"
@@ -13,6 +14,7 @@
 #include "ipc_session/internal/run_folder.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/credentials.h"
+#include "ipc_util/internal/backoff.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/pid_fd.h"
@@ -87,6 +89,17 @@ absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedSer
   return core;
 }
 
+absl::StatusOr<std::shared_ptr<SessionCore>> LogInOnce(const App& client, const Identity& server,
+                                                       const SessionOptions& options,
+                                                       const SessionMemoryFactory* factory) {
+  // Where the server will be is known when it is there.
+  const std::string folder_path = RunFolderPath(options.run_folder, server.uid);
+  SLUICE_ASSIGN_OR_RETURN(const std::string path, SocketPath(folder_path, server.name));
+  SLUICE_RETURN_IF_ERROR(OpenRunFolder(folder_path, server.uid).status());
+  SLUICE_ASSIGN_OR_RETURN(CheckedServer checked, ConnectAndCheck(server, path, options));
+  return Shake(client, std::move(checked), server, options, factory);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<SessionCore>> LogIn(const App& client, const ServerApp& server,
@@ -95,16 +108,16 @@ absl::StatusOr<std::shared_ptr<SessionCore>> LogIn(const App& client, const Serv
   SLUICE_RETURN_IF_ERROR(Validate(server));
   SLUICE_RETURN_IF_ERROR(Validate(options));
   const Identity identity(server.app);
-  const std::string folder_path = RunFolderPath(options.run_folder, identity.uid);
-  SLUICE_ASSIGN_OR_RETURN(const std::string path, SocketPath(folder_path, identity.name));
-  const auto login = [&]() -> absl::StatusOr<std::shared_ptr<SessionCore>> {
-    SLUICE_RETURN_IF_ERROR(OpenRunFolder(folder_path, identity.uid).status());
-    SLUICE_ASSIGN_OR_RETURN(CheckedServer checked, ConnectAndCheck(identity, path, options));
-    return Shake(client, std::move(checked), identity, options, factory);
+  absl::StatusOr<std::shared_ptr<SessionCore>> core;
+  const auto attempt = [&] {
+    core = LogInOnce(client, identity, options, factory);
+    return core.status();
   };
-  absl::StatusOr<std::shared_ptr<SessionCore>> core = login();
-  if (!core.ok()) {
-    return WithContext(core.status(), absl::StrCat("connect app ", client.name, " to server ", identity.name));
+  Backoff backoff;
+  const absl::Status status =
+      options.wait_for_server ? RetryUntil(options.deadline, backoff, MayPass, attempt) : attempt();
+  if (!status.ok()) {
+    return WithContext(status, absl::StrCat("connect app ", client.name, " to server ", identity.name));
   }
   return core;
 }

@@ -22,8 +22,10 @@
 #include "ipc_session/testing/universe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -57,13 +59,18 @@ class ClientLoginTest : public ::testing::Test {
     return LogInAs(kTestServer, script, memory);
   }
 
+  // The next connection, on the server's side.
+  Fd NextClient() {
+    pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
+    return Fd(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+
   absl::StatusOr<std::shared_ptr<SessionCore>> LogInAs(const ServerApp& server, const Script& script,
                                                        const ipc::internal::SessionMemoryFactory* memory = nullptr) {
     Fd client;
     std::thread peer([&] {
-      pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
-      ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
-      client = Fd(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
+      client = NextClient();
       const absl::StatusOr<ReceivedFrame> hello = ReceiveFrame(client, PidFd(), TimeLimit());
       said_hello_ = hello.ok();
       if (hello.ok()) script(client, *hello);
@@ -114,12 +121,9 @@ TEST_F(ClientLoginTest, ARefusalIsReadThoughTheHelloWasNot) {
       .code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "the server is at a limit"});
   for (const bool before_the_hello : {false, true}) {
     std::thread peer([&] {
-      pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
-      ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
-      const Fd client(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
-      poll_fd.fd = client.get();
+      const Fd client = NextClient();
       if (!before_the_hello) {
-        ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
+        EXPECT_TRUE(BecomesReadable(client));
       }
       SendPacketOf(client, refusal);
     });
@@ -219,6 +223,57 @@ TEST_F(ClientLoginTest, AnImpostorHearsNoHello) {
   EXPECT_THAT(status, StatusIs(kDenied, HasSubstr("app cacheSrv must run /bin/sh")));
   EXPECT_EQ(ReasonOf(status), Reason::kWrongExecutable);
   EXPECT_FALSE(said_hello_);
+}
+
+// The server dies in the login, is at a limit, and then takes the client in.
+TEST_F(ClientLoginTest, WhoWaitsForTheServerTriesAgainWhereThatMayHelp) {
+  const ScriptedTerms script;
+  const std::string limit =
+      Encode(Refusal{.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "full"});
+  options_.wait_for_server = true;
+  std::thread peer([&] {
+    for (int i = 0; i < 3; ++i) {
+      Fd client = NextClient();
+      ASSERT_OK(ReceiveFrame(client, PidFd(), TimeLimit()));
+      if (i == 1) SendPacketOf(client, limit);
+      if (i == 2) {
+        SendPacketOf(client, WelcomeOf(script), script.descriptors);
+        client_ = std::move(client);
+      }
+    }
+  });
+  EXPECT_OK(LogIn(kTestClient, kTestServer, options_, nullptr));
+  peer.join();
+}
+
+TEST_F(ClientLoginTest, WhoWaitsForTheServerDoesNotArgueWithARefusal) {
+  options_.wait_for_server = true;
+  for (const auto& [code, reason] :
+       {std::pair(kDenied, Reason::kNotListed), std::pair(absl::StatusCode::kFailedPrecondition, Reason::kWrongKind)}) {
+    const OsTesting os;
+    const absl::Status status = StatusAfter(Encode(Refusal{.code = code, .reason = reason, .text = "no"}));
+    EXPECT_THAT(status, StatusIs(code));
+    EXPECT_EQ(ReasonOf(status), reason);
+    EXPECT_EQ(os.calls("Connect"), 1);
+  }
+}
+
+TEST_F(ClientLoginTest, WhoWaitsInVainLearnsForWhat) {
+  const std::string limit =
+      Encode(Refusal{.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "full"});
+  options_.wait_for_server = true;
+  // The server's word came once; later attempts find it silent until the deadline.
+  options_.deadline = Deadline(absl::Seconds(1));
+  std::thread peer([&] {
+    const Fd client = NextClient();
+    ASSERT_OK(ReceiveFrame(client, PidFd(), TimeLimit()));
+    SendPacketOf(client, limit);
+  });
+  const absl::Status status = LogIn(kTestClient, kTestServer, options_, nullptr).status();
+  peer.join();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded,
+                               HasSubstr("connect app cacheCli to server cacheSrv: refused: full; ")));
+  EXPECT_EQ(ReasonOf(status), Reason::kLimit);
 }
 
 TEST_F(ClientLoginTest, ALongRunFolderIsNamedEarly) {
