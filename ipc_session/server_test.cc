@@ -317,6 +317,7 @@ TEST_F(ServerTest, AKilledClientEndsItsSessionAlone) {
   ASSERT_OK_AND_ASSIGN(Session session, server.Accept(TimeLimit()));
   Child bystander = Child::Start("client", {folder_.path(), "cacheCli"});
   ASSERT_OK_AND_ASSIGN(Session other, server.Accept(TimeLimit()));
+  EXPECT_TRUE(session.peer().process_watched);
   Channel channel = session.TakeChannel(0);
   std::byte buffer[64];
   ASSERT_THAT(channel.Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()), IsOkAndHolds(10));

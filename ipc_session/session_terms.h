@@ -44,6 +44,9 @@ absl::Status Validate(const SessionOptions& options);
 struct SessionPeer {
   std::string app = {};
   Credentials credentials = {};
+  // Whether its end is seen by its process. False where the kernel does not show the process here (pid 0: a foreign pid
+  // namespace, before Linux 6.5): then only the end of its socket tells, which a forked child of it may keep open.
+  bool process_watched = false;
 };
 
 }  // namespace sluice_0

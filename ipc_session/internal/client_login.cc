@@ -81,9 +81,10 @@ absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedSer
   SLUICE_ASSIGN_OR_RETURN(Welcome welcome, CheckAnswer(frame, hello.terms));
   half.AgreeOn(welcome.terms.channels);
   SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(welcome.terms), std::move(frame.descriptors)));
+  SessionPeer peer = {
+      .app = identity.name, .credentials = server.credentials, .process_watched = server.process.valid()};
   SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
-                          std::move(half).Open(std::move(server.socket), std::move(server.process),
-                                               {.app = identity.name, .credentials = server.credentials}));
+                          std::move(half).Open(std::move(server.socket), std::move(server.process), std::move(peer)));
   SLUICE_RETURN_IF_ERROR(SendFrame(core->socket(), EncodeReady()));
   os::Point("session.ready.sent");
   return core;

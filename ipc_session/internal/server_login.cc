@@ -129,9 +129,9 @@ absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::TakeReady(const Receiv
   os::Point("session.ready.received");
   SLUICE_RETURN_IF_ERROR(DecodeReady(frame.packet));
   if (!frame.descriptors.empty()) return absl::DataLossError("its ready carries descriptors");
-  SLUICE_ASSIGN_OR_RETURN(
-      std::shared_ptr<SessionCore> core,
-      (*std::move(half_)).Open(std::move(socket_), std::move(process_), {.app = client_app_, .credentials = client_}));
+  SessionPeer peer = {.app = client_app_, .credentials = client_, .process_watched = process_.valid()};
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
+                          (*std::move(half_)).Open(std::move(socket_), std::move(process_), std::move(peer)));
   if (place_.has_value()) (*std::move(place_)).Fill(core);
   return core;
 }
