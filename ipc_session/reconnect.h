@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "ipc_session/apps.h"
 #include "ipc_session/internal/reconnect_core.h"
+#include "ipc_session/reconnect_options.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/internal/status_macros.h"

@@ -6,12 +6,14 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_session/reconnect.h"
 #include "ipc_session/testing/universe.h"
 #include "ipc_shm/session_conformance.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
 
 SLUICE_INSTANTIATE_SESSION_CONFORMANCE(Classic, session::shm::classic);
 
@@ -21,14 +23,17 @@ namespace {
 using session::shm::classic::Server;
 using session::shm::classic::Session;
 
-TEST(ServerTest, AnEventLoopGetsSessionsOfTheKind) {
+TEST(SessionsOfTheKindTest, AnEventLoopAndAReconnectorGetThem) {
   const TempDir folder;
   ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, ServerOptionsIn(folder.path())));
   ASSERT_OK_AND_ASSIGN(std::optional<Session> session, server.TryAccept());
   EXPECT_FALSE(session.has_value());
   ASSERT_OK_AND_ASSIGN(const FdView wait_fd, server.wait_fd());
   absl::StatusOr<Session> peer;
-  std::thread client([&] { peer = Session::Connect(kTestClient, kTestServer, OptionsIn(folder.path())); });
+  std::thread client([&] {
+    Reconnector<Session> sessions(kTestClient, kTestServer, OptionsIn(folder.path()));
+    peer = sessions.Next(TimeLimit());
+  });
   while (!session.has_value() && BecomesReadable(wait_fd)) {
     absl::StatusOr<std::optional<Session>> next = server.TryAccept();
     EXPECT_OK(next);

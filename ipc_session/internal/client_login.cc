@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/connect_retry.h"
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/frames.h"
@@ -90,15 +91,27 @@ absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedSer
   return core;
 }
 
-absl::StatusOr<std::shared_ptr<SessionCore>> LogInOnce(const App& client, const Identity& server,
-                                                       const SessionOptions& options,
-                                                       const SessionMemoryFactory* factory) {
+absl::StatusOr<std::shared_ptr<SessionCore>> TryLogIn(const App& client, const Identity& server,
+                                                      const SessionOptions& options,
+                                                      const SessionMemoryFactory* factory) {
   // Where the server will be is known when it is there.
   const std::string folder_path = RunFolderPath(options.run_folder, server.uid);
   SLUICE_ASSIGN_OR_RETURN(const std::string path, SocketPath(folder_path, server.name));
   SLUICE_RETURN_IF_ERROR(OpenRunFolder(folder_path, server.uid).status());
   SLUICE_ASSIGN_OR_RETURN(CheckedServer checked, ConnectAndCheck(server, path, options));
   return Shake(client, std::move(checked), server, options, factory);
+}
+
+absl::StatusOr<std::shared_ptr<SessionCore>> LogInOnce(const App& client, const Identity& server,
+                                                       const SessionOptions& options,
+                                                       const SessionMemoryFactory* factory) {
+  absl::StatusOr<std::shared_ptr<SessionCore>> core = TryLogIn(client, server, options, factory);
+  if (!absl::IsPermissionDenied(core.status()) || ReasonOf(core.status()) != Reason::kNone) return core;
+  // The files' modes keep this process out. Under most umasks a server that begins to listen has its names a moment
+  // before it lets others in by them, so one look is not enough.
+  constexpr absl::Duration kModesSettle = absl::Milliseconds(10);
+  Backoff(kModesSettle, kModesSettle).Pause(options.deadline);
+  return TryLogIn(client, server, options, factory);
 }
 
 }  // namespace

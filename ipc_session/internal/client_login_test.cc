@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <string>
@@ -274,6 +275,23 @@ TEST_F(ClientLoginTest, WhoWaitsInVainLearnsForWhat) {
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded,
                                HasSubstr("connect app cacheCli to server cacheSrv: refused: full; ")));
   EXPECT_EQ(ReasonOf(status), Reason::kLimit);
+}
+
+// A6: between bind(2) and chmod(2) of a server that begins to listen.
+TEST_F(ClientLoginTest, AModeThatIsAboutToBeSetKeepsNobodyOut) {
+  const ScriptedTerms script;
+  const auto welcome = [&](FdView client, const ReceivedFrame&) {
+    SendPacketOf(client, WelcomeOf(script), script.descriptors);
+  };
+  {
+    const OsTesting os({FailCall("Connect", EACCES)});
+    EXPECT_OK(LogInTo(welcome));
+    EXPECT_EQ(os.interventions(), 1);
+  }
+  const OsTesting os({FailCall("Connect", EACCES, {.times = kAlways})});
+  options_.wait_for_server = true;
+  EXPECT_THAT(LogIn(kTestClient, kTestServer, options_, nullptr), StatusIs(kDenied));
+  EXPECT_EQ(os.interventions(), 2);
 }
 
 TEST_F(ClientLoginTest, ALongRunFolderIsNamedEarly) {
