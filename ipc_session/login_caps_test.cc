@@ -4,8 +4,12 @@
 #include <sys/stat.h>
 
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -66,6 +70,43 @@ SLUICE_CHILD_ROLE(client) {
   TellParent(session.ok() ? "in" : session.status().ToString());
   HearParent();
   return 0;
+}
+
+constexpr int kProcesses = 4;
+constexpr int kClientsPerProcess = 20;
+
+// Argument: folder. Many log in at once, and say how that went.
+SLUICE_CHILD_ROLE(crowd) {
+  std::vector<absl::StatusOr<Session>> sessions(kClientsPerProcess);
+  std::vector<std::thread> clients;
+  for (absl::StatusOr<Session>& session : sessions) {
+    clients.emplace_back([&] { session = Session::Connect(kTestClient, kTestServer, OptionsIn(arguments[0])); });
+  }
+  for (std::thread& client : clients) client.join();
+  std::string failures;
+  for (const absl::StatusOr<Session>& session : sessions) {
+    if (!session.ok()) absl::StrAppend(&failures, session.status().ToString(), "; ");
+  }
+  TellParent(failures.empty() ? "all are in" : failures);
+  HearParent();
+  return 0;
+}
+
+// B5: who finds no place tries again, so a crowd of good clients gets in, however few places there are.
+TEST(CrowdTest, ComesInThroughANarrowDoor) {
+  const TempDir folder;
+  ServerOptions options = ServerOptionsIn(folder.path());
+  options.max_pending_logins_per_uid = 2;
+  ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, options));
+  std::vector<Child> crowd;
+  for (int i = 0; i < kProcesses; ++i) crowd.push_back(Child::Start("crowd", {folder.path()}));
+  std::vector<Session> sessions;
+  for (int i = 0; i < kProcesses * kClientsPerProcess; ++i) {
+    absl::StatusOr<Session> session = server.Accept(TimeLimit());
+    ASSERT_OK(session);
+    sessions.push_back(*std::move(session));
+  }
+  for (Child& clients : crowd) EXPECT_EQ(clients.Hear(), "all are in");
 }
 
 class LoginCapsTest : public ::testing::Test {

@@ -30,8 +30,8 @@ struct ServerOptions {
   absl::Duration login_timeout = absl::Seconds(5);
   // The most logins under way at a time, in all and of one uid, counted from when the server takes a client in. Who
   // comes beyond waits, and those behind with him. Where that brings nobody forward, clients that have not said a word
-  // lose their places, and where there are none of these, later clients are refused (RESOURCE_EXHAUSTED, kLimit): 200
-  // ms in all is what one uid's rush can cost others.
+  // lose their places, and where there are none of these, later clients are sent away; both try again until their
+  // deadlines. So 200 ms is what one uid's rush can cost others.
   int max_pending_logins = 64;
   int max_pending_logins_per_uid = 32;
   // The most sessions of this server that live at a time, in all and of one uid; a client beyond is refused

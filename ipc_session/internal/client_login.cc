@@ -129,7 +129,7 @@ absl::StatusOr<std::shared_ptr<SessionCore>> LogIn(const App& client, const Serv
   };
   Backoff backoff;
   const absl::Status status =
-      options.wait_for_server ? RetryUntil(options.deadline, backoff, MayPass, attempt) : attempt();
+      RetryUntil(options.deadline, backoff, options.wait_for_server ? MayPass : IsBusy, attempt);
   if (!status.ok()) {
     return WithContext(status, absl::StrCat("connect app ", client.name, " to server ", identity.name));
   }

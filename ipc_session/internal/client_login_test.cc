@@ -247,6 +247,20 @@ TEST_F(ClientLoginTest, WhoWaitsForTheServerTriesAgainWhereThatMayHelp) {
   peer.join();
 }
 
+// B5: too many logins at once are the server's business; the client stands in line, whatever its options say.
+TEST_F(ClientLoginTest, AServerWithTooManyLoginsIsTriedAgain) {
+  const ScriptedTerms script;
+  const std::string busy =
+      Encode(Refusal{.code = absl::StatusCode::kUnavailable, .reason = Reason::kLimit, .text = "busy"});
+  std::thread peer([&] {
+    for (int i = 0; i < 3; ++i) SendPacketOf(NextClient(), busy);
+    client_ = NextClient();
+    SendPacketOf(client_, WelcomeOf(script), script.descriptors);
+  });
+  EXPECT_OK(LogIn(kTestClient, kTestServer, options_, nullptr));
+  peer.join();
+}
+
 TEST_F(ClientLoginTest, WhoWaitsForTheServerDoesNotArgueWithARefusal) {
   options_.wait_for_server = true;
   for (const auto& [code, reason] :

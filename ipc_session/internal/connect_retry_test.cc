@@ -7,6 +7,7 @@
 namespace ipc::testing {
 namespace {
 
+using ipc::internal::IsBusy;
 using ipc::internal::MayPass;
 
 TEST(ConnectRetryTest, NoServerADeadOneAndALimitMayPass) {
@@ -24,6 +25,13 @@ TEST(ConnectRetryTest, RefusalsAndOwnLimitsDoNot) {
   EXPECT_FALSE(MayPass(absl::InvalidArgumentError("")));
   EXPECT_FALSE(MayPass(absl::DataLossError("")));
   EXPECT_FALSE(MayPass(absl::DeadlineExceededError("")));
+}
+
+TEST(ConnectRetryTest, ABusyServerIsNotOneWithTooManySessions) {
+  EXPECT_TRUE(IsBusy(WithReason(absl::UnavailableError(""), Reason::kLimit)));
+  EXPECT_TRUE(MayPass(WithReason(absl::UnavailableError(""), Reason::kLimit)));
+  EXPECT_FALSE(IsBusy(WithReason(absl::ResourceExhaustedError(""), Reason::kLimit)));
+  EXPECT_FALSE(IsBusy(WithReason(absl::UnavailableError(""), Reason::kNoServer)));
 }
 
 }  // namespace

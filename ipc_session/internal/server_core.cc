@@ -29,7 +29,7 @@ constexpr uint64_t kFirstLoginKey = 1;
 // How many clients one call takes in, so that it ends however quickly others come.
 constexpr int kMostNewAtOnce = 64;
 
-absl::Status AtLimit(absl::string_view text) { return WithReason(absl::ResourceExhaustedError(text), Reason::kLimit); }
+absl::Status Busy(absl::string_view text) { return WithReason(absl::UnavailableError(text), Reason::kLimit); }
 
 }  // namespace
 
@@ -188,14 +188,13 @@ void ServerCore::EndWaiting() {
     const ServerLogin& silent = *login->second;
     if (!silent.is_silent() || !places_.MustYield(silent.uid(), door_->uid())) continue;
     events_.Remove(silent.socket());
-    Refuse(silent, AtLimit("it has not said hello, and others wait for its place"));
+    Refuse(silent, Busy("it has not said hello, and others wait for its place"));
     places_.GiveBack(silent.uid());
     logins_.erase(login);
     return;
   }
-  Refuse(*door_,
-         AtLimit(absl::StrCat("too many logins are under way (max_pending_logins ", settings_.max_pending_logins,
-                              ", max_pending_logins_per_uid ", settings_.max_pending_logins_per_uid, ")")));
+  Refuse(*door_, Busy(absl::StrCat("too many logins are under way (max_pending_logins ", settings_.max_pending_logins,
+                                   ", max_pending_logins_per_uid ", settings_.max_pending_logins_per_uid, ")")));
   door_.reset();
 }
 

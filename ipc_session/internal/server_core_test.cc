@@ -53,6 +53,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr auto kTooLate = absl::StatusCode::kDeadlineExceeded;
+constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
 constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
 
 ServerSettings SettingsIn(const std::string& folder) {
@@ -231,7 +232,7 @@ TEST_F(ServerCoreTest, AUidThatFillsItsShareWithSilenceIsCutShort) {
   SayHello(client);
   SayReady(client);
   EXPECT_OK(server_->Accept(TimeLimit()));
-  EXPECT_THAT(RefusalTo(silent[0]), StatusIs(kExhausted, "the server is at a limit"));
+  EXPECT_THAT(RefusalTo(silent[0]), StatusIs(kUnavailable, "the server has too many logins under way"));
   EXPECT_EQ(log_.lines().size(), 47u);
   EXPECT_THAT(log_.lines()[0], HasSubstr("it has not said hello, and others wait for its place"));
 }
@@ -261,7 +262,7 @@ TEST_F(ServerCoreTest, ALaterClientIsRefusedWhereNobodyIsSilent) {
   EXPECT_THAT(Turn(), StatusIs(kTooLate));
   const Fd second = Connect();
   while (log_.lines().empty()) EXPECT_THAT(server_->Accept(absl::Milliseconds(20)), StatusIs(kTooLate));
-  EXPECT_THAT(RefusalTo(second), StatusIs(kExhausted, "the server is at a limit"));
+  EXPECT_THAT(RefusalTo(second), StatusIs(kUnavailable, "the server has too many logins under way"));
   EXPECT_THAT(log_.lines()[0], HasSubstr("too many logins are under way (max_pending_logins 64, "
                                          "max_pending_logins_per_uid 1)"));
   SayReady(first);

@@ -29,6 +29,9 @@ Refusal RefusalFor(const absl::Status& why) {
     case Reason::kWrongKind:
     case Reason::kWrongVersion:
       return {why.code(), reason, std::string(why.message())};
+    case Reason::kLimit:
+      if (!absl::IsUnavailable(why)) break;
+      return {why.code(), reason, "the server has too many logins under way"};
     default:
       break;
   }
