@@ -22,7 +22,10 @@ inline namespace sluice_0 {
 struct App {
   // 1 to 32 of [A-Za-z0-9_-]; unique in the universe.
   absl::string_view name = {};
-  // Absolute path of its executable; empty: unchecked.
+  // Absolute path of its executable; empty: unchecked. What counts is the file that the process runs, by device and
+  // inode, never what it calls itself: a copy elsewhere is another file, a link is the same. A program whose file was
+  // replaced while it ran is refused until it is restarted. A script runs its interpreter, so that is its executable,
+  // as it is of every script. A container's files are others, even at the same path.
   absl::string_view executable = {};
   // Its effective uid and gid; unset: those of the process that asks.
   std::optional<uid_t> uid = {};

@@ -47,9 +47,12 @@ absl::Status ValidateOptions(const ServerOptions& options) {
                                                    absl::FormatDuration(options.login_timeout),
                                                    "; give a finite time above zero"));
   }
-  if (options.max_pending_logins < 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("ServerOptions.max_pending_logins is ", options.max_pending_logins, "; give at least 1"));
+  for (const auto& [field, value] : {std::pair("max_pending_logins", options.max_pending_logins),
+                                     std::pair("max_pending_logins_per_uid", options.max_pending_logins_per_uid),
+                                     std::pair("max_sessions", options.max_sessions),
+                                     std::pair("max_sessions_per_uid", options.max_sessions_per_uid)}) {
+    if (value >= 1) continue;
+    return absl::InvalidArgumentError(absl::StrCat("ServerOptions.", field, " is ", value, "; give at least 1"));
   }
   return absl::OkStatus();
 }
@@ -83,6 +86,8 @@ absl::StatusOr<Server> Server::Listen(const ServerApp& app, const ServerOptions&
       .permissions = app.permissions,
       .login_timeout = options.login_timeout,
       .max_pending_logins = options.max_pending_logins,
+      .max_pending_logins_per_uid = options.max_pending_logins_per_uid,
+      .sessions = {.total = options.max_sessions, .per_uid = options.max_sessions_per_uid},
       .terms = {.app = self.name,
                 .clients = {options.clients.begin(), options.clients.end()},
                 .session = options.session,
@@ -96,6 +101,14 @@ absl::StatusOr<Session> Server::Accept(Deadline deadline) {
   SLUICE_ASSIGN_OR_RETURN(auto core, core_->Accept(deadline));
   return Session(std::move(core));
 }
+
+absl::StatusOr<std::optional<Session>> Server::TryAccept() {
+  SLUICE_ASSIGN_OR_RETURN(auto core, core_->TryAccept());
+  if (core == nullptr) return std::nullopt;
+  return Session(std::move(core));
+}
+
+absl::StatusOr<FdView> Server::wait_fd() const { return core_->wait_fd(); }
 
 }  // namespace sluice_0
 }  // namespace ipc

@@ -45,6 +45,9 @@ struct SessionOptions {
   ExecutablePolicy executable_policy = ExecutablePolicy::kWhenReadable;
   // Client only: the limit of the whole login.
   Deadline deadline = Deadline::Default();
+  // Client only: waits until `deadline` for a server that does not listen yet, that dies in the login, or that is at a
+  // limit, instead of failing at once; DEADLINE_EXCEEDED then has the text and the Reason of the last attempt.
+  bool wait_for_server = false;
 };
 
 // INVALID_ARGUMENT, naming the field and its value.
@@ -54,6 +57,9 @@ absl::Status Validate(const SessionOptions& options);
 struct SessionPeer {
   std::string app = {};
   Credentials credentials = {};
+  // Whether its end is seen by its process. False where the kernel does not show the process here (pid 0: a foreign pid
+  // namespace, before Linux 6.5): then only the end of its socket tells, which a forked child of it may keep open.
+  bool process_watched = false;
 };
 
 }  // namespace sluice_0

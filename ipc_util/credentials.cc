@@ -17,7 +17,7 @@ namespace {
 absl::StatusOr<ExecutableId> IdOfFile(const std::string& path) {
   struct stat file;
   if (internal::os::Stat(path.c_str(), &file) != 0) return FromErrno(errno, absl::StrCat("look at executable ", path));
-  return ExecutableId{.device = file.st_dev, .inode = file.st_ino};
+  return ExecutableId{.device = file.st_dev, .inode = file.st_ino, .deleted = file.st_nlink == 0};
 }
 
 }  // namespace

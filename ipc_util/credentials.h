@@ -36,8 +36,12 @@ absl::StatusOr<Credentials> PeerCredentials(FdView socket);
 struct ExecutableId {
   uint64_t device = 0;
   uint64_t inode = 0;
+  // Whether no path leads to it any more: it was replaced or removed while it ran. Not compared.
+  bool deleted = false;
 
-  friend bool operator==(const ExecutableId&, const ExecutableId&) = default;
+  friend bool operator==(const ExecutableId& a, const ExecutableId& b) {
+    return a.device == b.device && a.inode == b.inode;
+  }
 };
 
 // The file at `path`. UNAVAILABLE: there is none. PERMISSION_DENIED: it cannot be looked at.

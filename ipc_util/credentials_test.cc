@@ -20,6 +20,7 @@
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/named_socket.h"
+#include "ipc_util/testing/running_file.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -127,6 +128,23 @@ TEST(ExecutableTest, ACopyIsAnother) {
   ASSERT_OK_AND_ASSIGN(const ExecutableId copied, ExecutableAt(copy));
   ASSERT_OK_AND_ASSIGN(const ExecutableId own, ExecutableOf(getpid()));
   EXPECT_NE(copied, own);
+}
+
+// A2, F16: an update puts another file at the path; what runs is the old one, which has no name.
+TEST(ExecutableTest, AFileThatWasReplacedWhileItRanIsDeleted) {
+  const TempDir folder;
+  const std::string path = folder.path() + "/program";
+  std::filesystem::copy_file("/bin/sleep", path);
+  RunningFile running(path, {"program", "1000"});
+  ASSERT_OK_AND_ASSIGN(const ExecutableId before, ExecutableOf(running.pid()));
+  EXPECT_FALSE(before.deleted);
+  EXPECT_THAT(ExecutableAt(path), IsOkAndHolds(before));
+  std::filesystem::copy_file("/bin/sleep", folder.path() + "/update");
+  std::filesystem::rename(folder.path() + "/update", path);
+  ASSERT_OK_AND_ASSIGN(const ExecutableId after, ExecutableOf(running.pid()));
+  EXPECT_TRUE(after.deleted);
+  EXPECT_EQ(after, before);
+  EXPECT_THAT(ExecutableAt(path), IsOkAndHolds(::testing::Ne(after)));
 }
 
 TEST(ExecutableTest, SaysThatThereIsNone) {

@@ -80,6 +80,13 @@ Answer Ask(FdView process) {
   return AskOfReaped(process);
 }
 
+// Whether nobody has the other end of `socket` any more.
+bool IsHungUp(FdView socket) {
+  pollfd poll = {.fd = socket.get(), .events = 0, .revents = 0};
+  const timespec now = {};
+  return internal::os::Poll(&poll, 1, &now) == 1 && (poll.revents & POLLHUP) != 0;
+}
+
 }  // namespace
 
 absl::StatusOr<PidFd> PidFd::Open(pid_t pid) {
@@ -96,7 +103,11 @@ absl::StatusOr<PidFd> PidFd::OfPeer(FdView socket) {
   SLUICE_ASSIGN_OR_RETURN(const Credentials peer, PeerCredentials(socket));
   if (error == 0) return PidFd(std::move(fd), peer.pid);
   if (peer.pid == 0) return PidFd();
-  if (error == ENOPROTOOPT) return Open(peer.pid);  // Before Linux 6.5.
+  if (error == ENOPROTOOPT) {  // Before Linux 6.5.
+    SLUICE_ASSIGN_OR_RETURN(PidFd process, Open(peer.pid));
+    // A live process of this number is the peer if the peer's end was still open then; else it may be a later one.
+    return IsHungUp(socket) && !process.HasEnded() ? PidFd() : std::move(process);
+  }
   // EINVAL: what some kernels say of a peer that was reaped; the arguments are good, as there are credentials.
   return FromErrno(error == EINVAL ? ESRCH : error, absl::StrCat("watch the peer, process ", peer.pid));
 }

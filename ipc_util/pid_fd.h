@@ -39,9 +39,11 @@ class PidFd {
   // Process `pid`, as it is now. UNAVAILABLE: there is none. FAILED_PRECONDITION: the kernel has no pidfd_open.
   static absl::StatusOr<PidFd> Open(pid_t pid);
 
-  // The peer of a connected Unix socket: exact from Linux 6.5 on (SO_PEERPIDFD); before, the process that now has the
-  // pid of the peer's credentials. Empty when that pid is 0 (a foreign pid namespace).
-  // UNAVAILABLE: it has ended.
+  // The peer of a connected Unix socket: exact from Linux 6.5 on (SO_PEERPIDFD). Before, the process that now has the
+  // pid of the peer's credentials; it is another one only if the peer has ended, its pid was used again, and somebody
+  // else, a forked child of the peer, holds its end of the socket. Empty when that pid is 0 (a foreign pid namespace),
+  // or when the other end is closed and the pid may be another's: then the end of the socket tells. UNAVAILABLE: it has
+  // ended.
   static absl::StatusOr<PidFd> OfPeer(FdView socket);
 
   bool valid() const { return fd_.valid(); }

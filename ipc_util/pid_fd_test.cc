@@ -46,7 +46,11 @@ SLUICE_CHILD_ROLE(peer) {
   Fd socket;
   if (!arguments.empty()) socket = NamedSocket::ConnectTo(arguments[0]);
   TellParent("here");
-  HearParent();
+  if (HearParent() == "close") {
+    socket.Close();
+    TellParent("closed");
+    HearParent();
+  }
   return 0;
 }
 
@@ -317,6 +321,16 @@ TEST_F(PeerPidFdTest, TheFallbackSeesThatNobodyIsLeft) {
   child_.Kill();
   const OsTesting os({FailCall("GetSockOpt", ENOPROTOOPT)});
   EXPECT_THAT(PidFd::OfPeer(socket_), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// S2: with the other end closed, a live process of the peer's number may be a later one. (This one is not, but who
+// knows?)
+TEST_F(PeerPidFdTest, TheFallbackWatchesNobodyWhoMayBeAnother) {
+  child_.Tell("close");
+  ASSERT_EQ(child_.Hear(), "closed");
+  const OsTesting os({FailCall("GetSockOpt", ENOPROTOOPT)});
+  ASSERT_OK_AND_ASSIGN(const PidFd peer, PidFd::OfPeer(socket_));
+  EXPECT_FALSE(peer.valid());
 }
 
 // N2: neither SO_PEERPIDFD nor pidfd_open.

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,8 +23,10 @@
 #include "ipc_session/testing/universe.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
+#include "ipc_util/testing/readable.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -57,13 +60,18 @@ class ClientLoginTest : public ::testing::Test {
     return LogInAs(kTestServer, script, memory);
   }
 
+  // The next connection, on the server's side.
+  Fd NextClient() {
+    pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
+    return Fd(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
+  }
+
   absl::StatusOr<std::shared_ptr<SessionCore>> LogInAs(const ServerApp& server, const Script& script,
                                                        const ipc::internal::SessionMemoryFactory* memory = nullptr) {
     Fd client;
     std::thread peer([&] {
-      pollfd poll_fd = {.fd = socket_->fd().get(), .events = POLLIN, .revents = 0};
-      ASSERT_EQ(poll(&poll_fd, 1, static_cast<int>(absl::ToInt64Milliseconds(TimeLimit()))), 1);
-      client = Fd(accept4(socket_->fd().get(), nullptr, nullptr, SOCK_CLOEXEC));
+      client = NextClient();
       const absl::StatusOr<ReceivedFrame> hello = ReceiveFrame(client, PidFd(), TimeLimit());
       said_hello_ = hello.ok();
       if (hello.ok()) script(client, *hello);
@@ -106,6 +114,25 @@ TEST_F(ClientLoginTest, ARefusalsClassAndTextReachTheCaller) {
   const absl::Status status = StatusAfter(Encode(Refusal{.code = kDenied, .reason = Reason::kNotListed, .text = "no"}));
   EXPECT_THAT(status, StatusIs(kDenied, "connect app cacheCli to server cacheSrv: refused: no"));
   EXPECT_EQ(ReasonOf(status), Reason::kNotListed);
+}
+
+// F23: closed with the hello unread, the socket tells of that first.
+TEST_F(ClientLoginTest, ARefusalIsReadThoughTheHelloWasNot) {
+  const std::string refusal = Encode(Refusal{
+      .code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "the server is at a limit"});
+  for (const bool before_the_hello : {false, true}) {
+    std::thread peer([&] {
+      const Fd client = NextClient();
+      if (!before_the_hello) {
+        EXPECT_TRUE(BecomesReadable(client));
+      }
+      SendPacketOf(client, refusal);
+    });
+    const absl::Status status = LogIn(kTestClient, kTestServer, options_, nullptr).status();
+    peer.join();
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("refused: the server is at a limit")));
+    EXPECT_EQ(ReasonOf(status), Reason::kLimit);
+  }
 }
 
 // M1
@@ -197,6 +224,88 @@ TEST_F(ClientLoginTest, AnImpostorHearsNoHello) {
   EXPECT_THAT(status, StatusIs(kDenied, HasSubstr("app cacheSrv must run /bin/sh")));
   EXPECT_EQ(ReasonOf(status), Reason::kWrongExecutable);
   EXPECT_FALSE(said_hello_);
+}
+
+// The server dies in the login, is at a limit, and then takes the client in.
+TEST_F(ClientLoginTest, WhoWaitsForTheServerTriesAgainWhereThatMayHelp) {
+  const ScriptedTerms script;
+  const std::string limit =
+      Encode(Refusal{.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "full"});
+  options_.wait_for_server = true;
+  std::thread peer([&] {
+    for (int i = 0; i < 3; ++i) {
+      Fd client = NextClient();
+      ASSERT_OK(ReceiveFrame(client, PidFd(), TimeLimit()));
+      if (i == 1) SendPacketOf(client, limit);
+      if (i == 2) {
+        SendPacketOf(client, WelcomeOf(script), script.descriptors);
+        client_ = std::move(client);
+      }
+    }
+  });
+  EXPECT_OK(LogIn(kTestClient, kTestServer, options_, nullptr));
+  peer.join();
+}
+
+// B5: too many logins at once are the server's business; the client stands in line, whatever its options say.
+TEST_F(ClientLoginTest, AServerWithTooManyLoginsIsTriedAgain) {
+  const ScriptedTerms script;
+  const std::string busy =
+      Encode(Refusal{.code = absl::StatusCode::kUnavailable, .reason = Reason::kLimit, .text = "busy"});
+  std::thread peer([&] {
+    for (int i = 0; i < 3; ++i) SendPacketOf(NextClient(), busy);
+    client_ = NextClient();
+    SendPacketOf(client_, WelcomeOf(script), script.descriptors);
+  });
+  EXPECT_OK(LogIn(kTestClient, kTestServer, options_, nullptr));
+  peer.join();
+}
+
+TEST_F(ClientLoginTest, WhoWaitsForTheServerDoesNotArgueWithARefusal) {
+  options_.wait_for_server = true;
+  for (const auto& [code, reason] :
+       {std::pair(kDenied, Reason::kNotListed), std::pair(absl::StatusCode::kFailedPrecondition, Reason::kWrongKind)}) {
+    const OsTesting os;
+    const absl::Status status = StatusAfter(Encode(Refusal{.code = code, .reason = reason, .text = "no"}));
+    EXPECT_THAT(status, StatusIs(code));
+    EXPECT_EQ(ReasonOf(status), reason);
+    EXPECT_EQ(os.calls("Connect"), 1);
+  }
+}
+
+TEST_F(ClientLoginTest, WhoWaitsInVainLearnsForWhat) {
+  const std::string limit =
+      Encode(Refusal{.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "full"});
+  options_.wait_for_server = true;
+  // The server's word came once; later attempts find it silent until the deadline.
+  options_.deadline = Deadline(absl::Seconds(1));
+  std::thread peer([&] {
+    const Fd client = NextClient();
+    ASSERT_OK(ReceiveFrame(client, PidFd(), TimeLimit()));
+    SendPacketOf(client, limit);
+  });
+  const absl::Status status = LogIn(kTestClient, kTestServer, options_, nullptr).status();
+  peer.join();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded,
+                               HasSubstr("connect app cacheCli to server cacheSrv: refused: full; ")));
+  EXPECT_EQ(ReasonOf(status), Reason::kLimit);
+}
+
+// A6: between bind(2) and chmod(2) of a server that begins to listen.
+TEST_F(ClientLoginTest, AModeThatIsAboutToBeSetKeepsNobodyOut) {
+  const ScriptedTerms script;
+  const auto welcome = [&](FdView client, const ReceivedFrame&) {
+    SendPacketOf(client, WelcomeOf(script), script.descriptors);
+  };
+  {
+    const OsTesting os({FailCall("Connect", EACCES)});
+    EXPECT_OK(LogInTo(welcome));
+    EXPECT_EQ(os.interventions(), 1);
+  }
+  const OsTesting os({FailCall("Connect", EACCES, {.times = kAlways})});
+  options_.wait_for_server = true;
+  EXPECT_THAT(LogIn(kTestClient, kTestServer, options_, nullptr), StatusIs(kDenied));
+  EXPECT_EQ(os.interventions(), 2);
 }
 
 TEST_F(ClientLoginTest, ALongRunFolderIsNamedEarly) {

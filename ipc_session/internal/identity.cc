@@ -44,8 +44,9 @@ absl::Status CheckExecutable(const Identity& expected, const Credentials& peer, 
     return CannotTell(expected, absl::UnavailableError("its process is in another pid namespace"), policy);
   }
   const absl::StatusOr<ExecutableId> running = ExecutableOf(peer.pid);
-  // The number is the peer's own as long as the peer lives.
-  if (process.HasEnded()) return WithReason(absl::UnavailableError("the peer has ended"), Reason::kGone);
+  // The number is the peer's own as long as the peer lives, which is known of one that is watched.
+  if (!process.valid() || process.HasEnded())
+    return WithReason(absl::UnavailableError("the peer has ended"), Reason::kGone);
   if (!running.ok()) return CannotTell(expected, running.status(), policy);
   const absl::StatusOr<ExecutableId> due = ExecutableAt(expected.executable);
   if (!due.ok()) {
@@ -54,7 +55,10 @@ absl::Status CheckExecutable(const Identity& expected, const Credentials& peer, 
     return CannotTell(expected, due.status(), policy);
   }
   if (*running == *due) return absl::OkStatus();
-  return WrongExecutable(expected, absl::StrCat("process ", peer.pid, " runs another file"));
+  return WrongExecutable(
+      expected,
+      absl::StrCat("process ", peer.pid,
+                   running->deleted ? " runs a file that was replaced or removed; restart it" : " runs another file"));
 }
 
 }  // namespace internal

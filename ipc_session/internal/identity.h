@@ -31,7 +31,7 @@ struct Identity {
 absl::Status CheckUser(const Identity& expected, const Credentials& peer);
 
 // PERMISSION_DENIED (kWrongExecutable): it runs another file, or, where `policy` asks for it, that cannot be told.
-// UNAVAILABLE (kGone): it has ended. `process` is the peer's.
+// UNAVAILABLE (kGone): it has ended. `process` is the peer's; empty where its pid is 0, or where it has gone.
 absl::Status CheckExecutable(const Identity& expected, const Credentials& peer, const PidFd& process,
                              ExecutablePolicy policy);
 

@@ -12,6 +12,7 @@
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/running_file.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 
@@ -58,10 +59,15 @@ TEST(IdentityTest, UidAndGidMustBothBeTheUniverses) {
 class ExecutableTest : public ::testing::Test {
  protected:
   absl::Status Check(const std::string& executable, ExecutablePolicy policy) {
+    return CheckPeer(child_.pid(), executable, policy);
+  }
+
+  absl::Status CheckPeer(pid_t pid, const std::string& executable,
+                         ExecutablePolicy policy = ExecutablePolicy::kRequired) {
     const Identity expected(App{.name = "a", .executable = executable});
-    absl::StatusOr<PidFd> process = PidFd::Open(child_.pid());
+    absl::StatusOr<PidFd> process = PidFd::Open(pid);
     EXPECT_OK(process);
-    return CheckExecutable(expected, {.pid = child_.pid()}, *process, policy);
+    return CheckExecutable(expected, {.pid = pid}, *process, policy);
   }
 
   TempDir temp_;
@@ -93,6 +99,43 @@ TEST_F(ExecutableTest, AnotherFileIsRefusedUnlessIgnored) {
       EXPECT_EQ(ReasonOf(status), Reason::kWrongExecutable);
     }
   }
+}
+
+// A2, F16: what a program calls itself does not count.
+TEST_F(ExecutableTest, AForgedNameIsRefused) {
+  const RunningFile forger("/bin/sleep", {OwnExecutable(), "1000"});
+  EXPECT_THAT(CheckPeer(forger.pid(), OwnExecutable()),
+              StatusIs(kDenied, HasSubstr(absl::StrCat("process ", forger.pid(), " runs another file"))));
+  EXPECT_OK(CheckPeer(forger.pid(), "/bin/sleep"));
+}
+
+// A2, F16: the new file at the path is not the one that runs.
+TEST_F(ExecutableTest, AProgramThatWasReplacedWhileItRanIsRefused) {
+  const std::string path = absl::StrCat(temp_.path(), "/program");
+  std::filesystem::copy("/bin/sleep", path);
+  const RunningFile program(path, {path, "1000"});
+  EXPECT_OK(CheckPeer(program.pid(), path));
+  std::filesystem::copy("/bin/sleep", path + ".update");
+  std::filesystem::rename(path + ".update", path);
+  EXPECT_THAT(CheckPeer(program.pid(), path),
+              StatusIs(kDenied, HasSubstr("runs a file that was replaced or removed; restart it")));
+}
+
+// A2: a script's executable is its interpreter.
+TEST_F(ExecutableTest, AScriptIsItsInterpreter) {
+  const std::string script = absl::StrCat(temp_.path(), "/script");
+  std::ofstream(script) << "#!/bin/sh\nkill -STOP $$\n";
+  std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+  const RunningFile program(script, {script});
+  EXPECT_THAT(CheckPeer(program.pid(), script), StatusIs(kDenied, HasSubstr("runs another file")));
+  EXPECT_OK(CheckPeer(program.pid(), "/bin/sh"));
+}
+
+// N2: a peer that may not be the one of that number has gone.
+TEST_F(ExecutableTest, AnUnwatchedPeerIsGone) {
+  const Identity expected(App{.name = "a", .executable = OwnExecutable()});
+  EXPECT_EQ(ReasonOf(CheckExecutable(expected, {.pid = child_.pid()}, PidFd(), ExecutablePolicy::kWhenReadable)),
+            Reason::kGone);
 }
 
 TEST_F(ExecutableTest, WhatCannotBeToldIsLoggedOrRefused) {

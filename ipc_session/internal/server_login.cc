@@ -30,6 +30,9 @@ Refusal RefusalFor(const absl::Status& why) {
     case Reason::kWrongLimits:
     case Reason::kWrongVersion:
       return {why.code(), reason, std::string(why.message())};
+    case Reason::kLimit:
+      if (!absl::IsUnavailable(why)) break;
+      return {why.code(), reason, "the server has too many logins under way"};
     default:
       break;
   }
@@ -54,7 +57,7 @@ absl::Status CheckKind(MemoryKind server, MemoryKind client) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const ServerTerms& terms,
+absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd&& socket, const ServerTerms& terms,
                                                                 Deadline deadline) {
   SLUICE_ASSIGN_OR_RETURN(const Credentials client, PeerCredentials(socket));
   SLUICE_ASSIGN_OR_RETURN(PidFd process, PidFd::OfPeer(socket));
@@ -64,10 +67,10 @@ absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const
 ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process)
     : socket_(std::move(socket)), terms_(terms), deadline_(deadline), client_(client), process_(std::move(process)) {}
 
-Deadline ServerLogin::next_step() const { return welcome_.empty() ? deadline_ : Earlier(deadline_, kInFlightTick); }
+Deadline ServerLogin::next_step() const { return waits_for_client() ? deadline_ : Earlier(deadline_, kInFlightTick); }
 
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
-  if (!welcome_.empty()) {
+  if (!waits_for_client()) {
     SLUICE_RETURN_IF_ERROR(SendWelcome());
   } else {
     SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
@@ -91,6 +94,10 @@ absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
   }
   SLUICE_RETURN_IF_ERROR(CheckIdentity(client_app_));
   SLUICE_RETURN_IF_ERROR(CheckKind(KindOf(terms_.memory.get()), hello.terms.kind));
+  if (terms_.census != nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(SessionCensus::Place place, terms_.census->Admit(client_.uid));
+    place_.emplace(std::move(place));
+  }
   SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kServer, terms_.session, terms_.memory.get()));
   const uint32_t channels = std::max(hello.terms.channels, static_cast<uint32_t>(terms_.session.channels));
   SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(hello.terms), std::move(frame.descriptors)));
@@ -125,8 +132,11 @@ absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::TakeReady(const Receiv
   os::Point("session.ready.received");
   SLUICE_RETURN_IF_ERROR(DecodeReady(frame.packet));
   if (!frame.descriptors.empty()) return absl::DataLossError("its ready carries descriptors");
-  return (*std::move(half_))
-      .Open(std::move(socket_), std::move(process_), {.app = client_app_, .credentials = client_});
+  SessionPeer peer = {.app = client_app_, .credentials = client_, .process_watched = process_.valid()};
+  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
+                          (*std::move(half_)).Open(std::move(socket_), std::move(process_), std::move(peer)));
+  if (place_.has_value()) (*std::move(place_)).Fill(core);
+  return core;
 }
 
 void ServerLogin::Refuse(const absl::Status& why) const {

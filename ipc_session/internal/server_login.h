@@ -14,6 +14,7 @@
 #include "ipc_session/internal/frame_socket.h"
 #include "ipc_session/internal/identity.h"
 #include "ipc_session/internal/login_half.h"
+#include "ipc_session/internal/session_census.h"
 #include "ipc_session/internal/session_core.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_session/session_terms.h"
@@ -32,14 +33,21 @@ struct ServerTerms {
   std::vector<Identity> clients;
   SessionOptions session;
   std::shared_ptr<const SessionMemoryFactory> memory;  // Null: on the heap.
+  SessionCensus* census = nullptr;                     // Outlives the logins. Null: there is no limit.
 };
 
 class ServerLogin {
  public:
-  // `socket` was just accepted. `terms` outlive the login. UNAVAILABLE: the client has gone already.
-  static absl::StatusOr<std::unique_ptr<ServerLogin>> Start(Fd socket, const ServerTerms& terms, Deadline deadline);
+  // `socket` was just accepted; an error leaves it as it is. `terms` outlive the login. UNAVAILABLE: the client has
+  // gone already. RESOURCE_EXHAUSTED: no descriptor to watch it.
+  static absl::StatusOr<std::unique_ptr<ServerLogin>> Start(Fd&& socket, const ServerTerms& terms, Deadline deadline);
 
   FdView socket() const { return socket_; }
+  uid_t uid() const { return client_.uid; }
+  // Whether it waits for its client. Else there was no room to answer it, and it is to be tried again.
+  bool waits_for_client() const { return welcome_.empty(); }
+  // Whether its client has said no hello yet.
+  bool is_silent() const { return !half_.has_value(); }
   // When to call `Step` again at the latest.
   Deadline next_step() const;
 
@@ -67,9 +75,11 @@ class ServerLogin {
   const Deadline deadline_;
   const Credentials client_;
   PidFd process_;
-  std::string client_app_;         // Empty until the hello named it.
-  std::optional<LoginHalf> half_;  // Once there was a good hello.
-  std::string welcome_;            // Empty until then, and once it is sent.
+  std::string client_app_;  // Empty until the hello named it.
+  // Once there was a good hello.
+  std::optional<SessionCensus::Place> place_;
+  std::optional<LoginHalf> half_;
+  std::string welcome_;  // Empty until then, and once it is sent.
   std::vector<FdView> welcome_descriptors_;
 };
 

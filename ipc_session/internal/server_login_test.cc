@@ -91,6 +91,7 @@ class ServerLoginTest : public ::testing::Test {
 
   ServerTerms terms_ = {.app = "cacheSrv", .clients = {Identity(kTestClient)}, .session = {}, .memory = nullptr};
   const ScriptedTerms script_;
+  const std::string own_executable_ = std::filesystem::read_symlink("/proc/self/exe");
   Fd client_;
   std::unique_ptr<ServerLogin> login_;
 };
@@ -147,6 +148,30 @@ TEST_F(ServerLoginTest, AnotherUser) {
   const absl::Status status = StatusAfter(HelloOf(script_), script_.descriptors);
   EXPECT_THAT(status, StatusIs(kDenied, HasSubstr("app cacheCli must be uid 4321 and gid 8765, but is pid")));
   EXPECT_EQ(RefusalAfter(status), (Refusal{kDenied, Reason::kWrongUser, "the app's uid or gid is not the universe's"}));
+}
+
+// A3: a hello claims another app's name; who it is, the kernel says.
+TEST_F(ServerLoginTest, AClaimedNameOfAnotherUsersApp) {
+  terms_.clients = {Identity(kTestClient), Identity(App{.name = "admin", .uid = geteuid() + 1})};
+  const std::string hello =
+      Encode(ipc::internal::Hello{.client_app = "admin", .server_app = "cacheSrv", .terms = script_.terms});
+  const absl::Status status = StatusAfter(hello, script_.descriptors);
+  EXPECT_THAT(status, StatusIs(kDenied, HasSubstr("app admin must be uid")));
+  EXPECT_EQ(RefusalAfter(status), (Refusal{kDenied, Reason::kWrongUser, "the app's uid or gid is not the universe's"}));
+}
+
+// N2: before Linux 6.5 the client's process is found by its number, and watched all the same.
+TEST_F(ServerLoginTest, WithoutPeerPidFdsTheProcessIsWatchedByItsNumber) {
+  terms_.clients = {Identity(App{.name = "cacheCli", .executable = own_executable_})};
+  terms_.session.executable_policy = ExecutablePolicy::kRequired;
+  const OsTesting os({FailCall("GetSockOpt", ENOPROTOOPT, {.first = 2})});  // After the credentials.
+  StartAndWelcome();
+  EXPECT_EQ(os.interventions(), 1);
+  EXPECT_EQ(os.calls("PidFdOpen"), 1);
+  EXPECT_TRUE(SendPacketOf(client_, EncodeReady()));
+  ASSERT_OK_AND_ASSIGN(const std::shared_ptr<SessionCore> core, login_->Step());
+  ASSERT_NE(core, nullptr);
+  EXPECT_TRUE(core->peer().process_watched);
 }
 
 // A2

@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
 #define SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
 
+#include <optional>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -50,6 +51,13 @@ class MemoryServer : public Server {
   absl::StatusOr<MemorySession<Kind>> Accept(Deadline deadline) {
     SLUICE_ASSIGN_OR_RETURN(Session session, Server::Accept(deadline));
     return MemorySession<Kind>(std::move(session));
+  }
+
+  // As `ipc::Server::TryAccept`.
+  absl::StatusOr<std::optional<MemorySession<Kind>>> TryAccept() {
+    SLUICE_ASSIGN_OR_RETURN(std::optional<Session> session, Server::TryAccept());
+    if (!session.has_value()) return std::nullopt;
+    return MemorySession<Kind>(*std::move(session));
   }
 
  private:

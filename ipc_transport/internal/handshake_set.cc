@@ -2,14 +2,8 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-
-#include <algorithm>
-#include <array>
-#include <cerrno>
 
 #include "absl/strings/str_cat.h"
-#include "ipc_transport/internal/epoll.h"
 #include "ipc_transport/internal/unix_socket.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/internal/os.h"
@@ -23,16 +17,9 @@ namespace internal {
 namespace {
 
 constexpr uint64_t kListenerKey = 0;
-constexpr uint64_t kTimerKey = 1;
-constexpr uint64_t kFirstPendingKey = 2;
+constexpr uint64_t kFirstPendingKey = 1;
 
 constexpr absl::Duration kGrace = absl::Milliseconds(100);
-
-// What is watched already, for other events.
-void WatchFor(FdView epoll, FdView fd, uint32_t events, uint64_t key) {
-  epoll_event event = {.events = events, .data = {.u64 = key}};
-  os::EpollCtl(epoll.get(), EPOLL_CTL_MOD, fd.get(), &event);
-}
 
 uint32_t EpollEvents(short poll_events) {
   return ((poll_events & POLLIN) != 0 ? EPOLLIN : 0u) | ((poll_events & POLLOUT) != 0 ? EPOLLOUT : 0u);
@@ -42,23 +29,20 @@ uint32_t EpollEvents(short poll_events) {
 
 absl::StatusOr<std::unique_ptr<HandshakeSet>> HandshakeSet::Create(Fd listener, std::string name,
                                                                    const SocketTerms& terms, const Limits& limits) {
-  SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
-  Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) return FromErrno(errno, "make a timer");
-  SLUICE_RETURN_IF_ERROR(Watch(epoll, listener, EPOLLIN, kListenerKey));
-  SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN, kTimerKey));
+  SLUICE_ASSIGN_OR_RETURN(EventSet events, EventSet::Create());
+  SLUICE_RETURN_IF_ERROR(events.Add(listener, EPOLLIN, kListenerKey));
   return std::unique_ptr<HandshakeSet>(
-      new HandshakeSet(std::move(listener), std::move(epoll), std::move(timer), std::move(name), terms, limits));
+      new HandshakeSet(std::move(listener), std::move(events), std::move(name), terms, limits));
 }
 
-HandshakeSet::HandshakeSet(Fd listener, Fd epoll, Fd timer, std::string name, const SocketTerms& terms,
+HandshakeSet::HandshakeSet(Fd listener, EventSet events, std::string name, const SocketTerms& terms,
                            const Limits& limits)
     : listener_(std::move(listener)),
-      epoll_(std::move(epoll)),
-      timer_(std::move(timer)),
       name_(std::move(name)),
       terms_(terms),
       limits_(limits),
+      events_(std::move(events)),
+      fd_(events_.fd()),
       next_key_(kFirstPendingKey) {}
 
 absl::StatusOr<std::optional<AcceptedSocket>> HandshakeSet::TryTake() {
@@ -75,10 +59,8 @@ absl::StatusOr<std::optional<AcceptedSocket>> HandshakeSet::TryTakeLocked() {
 }
 
 std::optional<AcceptedSocket> HandshakeSet::AdvancePending() {
-  std::array<epoll_event, 64> events;
-  const int count = os::EpollWait(epoll_.get(), events.data(), events.size(), 0);
-  for (int i = 0; i < count; ++i) {
-    const auto entry = pending_.find(events[i].data.u64);
+  for (const uint64_t key : events_.Ready()) {
+    const auto entry = pending_.find(key);
     if (entry == pending_.end()) continue;
     AcceptedSocket& client = entry->second.client;
     const absl::StatusOr<bool> done = client.handshake.Advance();
@@ -88,7 +70,7 @@ std::optional<AcceptedSocket> HandshakeSet::AdvancePending() {
     } else if (*done) {
       return Remove(entry);
     } else {
-      WatchFor(epoll_, client.handshake.socket(), EpollEvents(client.handshake.events()), entry->first);
+      events_.Change(client.handshake.socket(), EpollEvents(client.handshake.events()), key);
     }
   }
   return std::nullopt;
@@ -134,7 +116,7 @@ absl::StatusOr<AcceptedSocket> HandshakeSet::AcceptOne() {
 
 void HandshakeSet::AddPending(AcceptedSocket client) {
   const uint64_t key = next_key_++;
-  const absl::Status watched = Watch(epoll_, client.handshake.socket(), EpollEvents(client.handshake.events()), key);
+  const absl::Status watched = events_.Add(client.handshake.socket(), EpollEvents(client.handshake.events()), key);
   if (!watched.ok()) {
     LogDropped(client.handshake.socket(), watched);
     return;
@@ -153,8 +135,7 @@ void HandshakeSet::DropLate() {
 
 AcceptedSocket HandshakeSet::Remove(std::map<uint64_t, Pending>::iterator entry) {
   AcceptedSocket client = std::move(entry->second.client);
-  // Closing it would not do: who has it from now on keeps it open, or a forked child its copy.
-  os::EpollCtl(epoll_.get(), EPOLL_CTL_DEL, client.handshake.socket().get(), nullptr);
+  events_.Remove(client.handshake.socket());
   pending_.erase(entry);
   return client;
 }
@@ -179,12 +160,10 @@ void HandshakeSet::Rearm() {
   if (!pending_.empty()) next = Earlier(next, pending_.begin()->second.deadline);
   if (has_grace) next = Earlier(next, pending_.begin()->second.grace);
   if (paused_until_.has_value()) next = Earlier(next, *paused_until_);
-  itimerspec time = {};  // Zero: never.
-  if (!next.never()) time.it_value = absl::ToTimespec(std::max(next.Remaining(), absl::Nanoseconds(1)));
-  os::TimerFdSet(timer_.get(), 0, &time);
+  events_.WakeAt(next);
   // Whoever may not come in stays in the queue, and makes nothing ready.
   const uint32_t events = has_grace || paused_until_.has_value() ? 0u : EPOLLIN;
-  WatchFor(epoll_, listener_, events, kListenerKey);
+  events_.Change(listener_, events, kListenerKey);
 }
 
 void HandshakeSet::LogDropped(FdView socket, const absl::Status& why) const {

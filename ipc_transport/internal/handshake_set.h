@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "ipc_transport/internal/event_set.h"
 #include "ipc_transport/internal/socket_handshake.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -55,7 +56,7 @@ class HandshakeSet {
   absl::StatusOr<std::optional<AcceptedSocket>> TryTake();
 
   // Readable when `TryTake` has something to do.
-  FdView fd() const { return epoll_; }
+  FdView fd() const { return fd_; }
 
  private:
   struct Pending {
@@ -64,7 +65,7 @@ class HandshakeSet {
     Deadline deadline;  // And it is dropped then.
   };
 
-  HandshakeSet(Fd listener, Fd epoll, Fd timer, std::string name, const SocketTerms& terms, const Limits& limits);
+  HandshakeSet(Fd listener, EventSet events, std::string name, const SocketTerms& terms, const Limits& limits);
 
   absl::StatusOr<std::optional<AcceptedSocket>> TryTakeLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first of those who have something to say that is done.
@@ -82,14 +83,14 @@ class HandshakeSet {
   void LogDropped(FdView socket, const absl::Status& why) const;
 
   const Fd listener_;
-  const Fd epoll_;
-  const Fd timer_;
   const std::string name_;
   const SocketTerms terms_;
   const Limits limits_;
 
   Mutex mutex_;
-  std::map<uint64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);  // By age; the keys are those in `epoll_`.
+  EventSet events_ ABSL_GUARDED_BY(mutex_);
+  const FdView fd_;                                              // Of `events_`; never changes.
+  std::map<uint64_t, Pending> pending_ ABSL_GUARDED_BY(mutex_);  // By age; the keys are those in `events_`.
   uint64_t next_key_ ABSL_GUARDED_BY(mutex_);
   Fd accepted_ ABSL_GUARDED_BY(mutex_);  // A client for whose process there was no descriptor.
   std::optional<Deadline> paused_until_ ABSL_GUARDED_BY(mutex_);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "ipc_util/internal/backoff.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -100,18 +101,16 @@ absl::StatusOr<Fd> ConnectToListener(const std::string& path, Deadline deadline)
 }
 
 absl::StatusOr<Fd> ConnectOnceListening(const std::string& path, Deadline deadline) {
-  constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
-  constexpr absl::Duration kLongestPause = absl::Milliseconds(50);
-  for (absl::Duration pause = kFirstPause;; pause = std::min(2 * pause, kLongestPause)) {
-    absl::StatusOr<Fd> socket = ConnectToListener(path, deadline);
-    if (socket.ok() || ReasonOf(socket.status()) != Reason::kNoServer) return socket;
-    if (deadline.HasPassed()) {
-      return WithReason(absl::DeadlineExceededError(absl::StrCat(socket.status().message(), "; none came in time")),
-                        Reason::kNoServer);
-    }
-    timespec storage;
-    os::Poll(nullptr, 0, Earlier(deadline, pause).ToPollTimeout(&storage));
-  }
+  absl::StatusOr<Fd> socket;
+  Backoff backoff;
+  const absl::Status connected = RetryUntil(
+      deadline, backoff, [](const absl::Status& status) { return ReasonOf(status) == Reason::kNoServer; },
+      [&] {
+        socket = ConnectToListener(path, deadline);
+        return socket.status();
+      });
+  if (!connected.ok()) return connected;
+  return socket;
 }
 
 }  // namespace internal

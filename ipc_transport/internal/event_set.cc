@@ -1,0 +1,55 @@
+#include "ipc_transport/internal/event_set.h"
+
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "absl/time/time.h"
+#include "ipc_transport/internal/epoll.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+absl::StatusOr<EventSet> EventSet::Create() {
+  SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
+  Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (!timer.valid()) return FromErrno(errno, "make a timer");
+  SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN, kTimeKey));
+  return EventSet(std::move(epoll), std::move(timer));
+}
+
+absl::Status EventSet::Add(FdView fd, uint32_t events, uint64_t key) { return Watch(epoll_, fd, events, key); }
+
+void EventSet::Change(FdView fd, uint32_t events, uint64_t key) {
+  epoll_event event = {.events = events, .data = {.u64 = key}};
+  os::EpollCtl(epoll_.get(), EPOLL_CTL_MOD, fd.get(), &event);
+}
+
+void EventSet::Remove(FdView fd) { os::EpollCtl(epoll_.get(), EPOLL_CTL_DEL, fd.get(), nullptr); }
+
+std::vector<uint64_t> EventSet::Ready() const {
+  std::array<epoll_event, 64> events;
+  const int count = os::EpollWait(epoll_.get(), events.data(), events.size(), 0);
+  std::vector<uint64_t> keys;
+  for (int i = 0; i < count; ++i) {
+    if (events[i].data.u64 != kTimeKey) keys.push_back(events[i].data.u64);
+  }
+  return keys;
+}
+
+void EventSet::WakeAt(Deadline time) {
+  itimerspec wake = {};  // Zero: never.
+  if (!time.never()) wake.it_value = absl::ToTimespec(std::max(time.Remaining(), absl::Nanoseconds(1)));
+  os::TimerFdSet(timer_.get(), 0, &wake);
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
