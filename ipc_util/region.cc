@@ -118,7 +118,7 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
   if (!fd.valid() && errno == EINVAL) {  // Before Linux 6.3.
     fd = Fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   }
-  if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label));
+  if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label, " (memfd_create)"));
   if (os::Ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
   }
@@ -156,6 +156,9 @@ bool Region::Contains(const void* address) const {
 absl::StatusOr<Fd> Region::OpenReadOnly() const {
   const std::string path = absl::StrCat("/proc/self/fd/", fd_.get());
   Fd fd(os::Open(path.c_str(), O_RDONLY | O_CLOEXEC, 0));
+  if (!fd.valid() && errno == ENOENT) {
+    return absl::FailedPreconditionError("cannot reopen a region for reading: /proc is not mounted");
+  }
   if (!fd.valid()) return FromErrno(errno, "reopen a region for reading");
   return fd;
 }
