@@ -93,6 +93,7 @@ absl::StatusOr<Server> Server::Listen(const ServerApp& app, const ServerOptions&
 }
 
 absl::StatusOr<Session> Server::Accept(Deadline deadline) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   SLUICE_ASSIGN_OR_RETURN(auto core, core_->Accept(deadline));
   return Session(std::move(core));
 }

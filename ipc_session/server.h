@@ -11,6 +11,7 @@
 #include "ipc_session/apps.h"
 #include "ipc_session/session.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/internal/fork_guard.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -45,6 +46,7 @@ class Server {
 
   // Drives all logins under way, and returns the first that is done. Failed ones are logged and told their reason; they
   // do not end the call. DEADLINE_EXCEEDED: none was done until `deadline`; those under way go on in the next call.
+  // FAILED_PRECONDITION: this is a forked child's copy; its parent's clients are not for it.
   absl::StatusOr<Session> Accept(Deadline deadline);
 
  protected:
@@ -55,6 +57,7 @@ class Server {
   explicit Server(std::unique_ptr<internal::ServerCore> core);
 
   std::unique_ptr<internal::ServerCore> core_;
+  internal::ForkGuard fork_guard_;
 };
 
 namespace session::heap {
