@@ -1,9 +1,11 @@
 #include "ipc_util/region.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -83,6 +85,11 @@ absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) 
   struct stat file;
   if (os::Fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_size <= 0) {
     return absl::DataLossError("the peer's region has no size");
+  }
+  // A memfd of huge pages takes the same seals, and a look at one of its pages kills where the system has none left.
+  struct statfs system;
+  if (os::Fstatfs(fd.get(), &system) != 0 || system.f_type != TMPFS_MAGIC) {
+    return absl::DataLossError("the peer's region is no memfd of ordinary pages");
   }
   return static_cast<size_t>(file.st_size);
 }
