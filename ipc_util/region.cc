@@ -126,6 +126,8 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
     fd = Fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   }
   if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label, " (memfd_create)"));
+  // Whoever is given a descriptor for reading could otherwise reopen it for writing, whatever user it is.
+  if (os::Fchmod(fd.get(), S_IRUSR) != 0) return FromErrno(errno, absl::StrCat("set the mode of region ", label));
   if (os::Ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
   }

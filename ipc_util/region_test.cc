@@ -337,7 +337,8 @@ TEST(RegionPunchTest, AReadOnlyMappingGivesNothingBack) {
 // R2, R3: each call in turn fails, until all pass; nothing is left behind.
 TEST(RegionFaultTest, CreateSurvivesEachFailingCall) {
   const World before = World::Now();
-  for (const char* const function : {"MemfdCreate", "Ftruncate", "Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl"}) {
+  for (const char* const function :
+       {"MemfdCreate", "Fchmod", "Ftruncate", "Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl"}) {
     for (int nth = 1;; ++nth) {
       ASSERT_LT(nth, 10);
       const OsTesting os({FailCall(function, ENOMEM, {.first = nth})});
