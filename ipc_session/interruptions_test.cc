@@ -12,7 +12,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -183,27 +182,12 @@ TEST_F(SignalsTest, ADeadPeerIsAnErrorAndNoSigpipe) { ExpectSurvives({}); }
 // P3
 TEST_F(SignalsTest, BlockedSignalsMakeNoDifference) { ExpectSurvives({"blocked"}); }
 
-// Both ends of a session in this process.
-struct BothEnds {
-  Session client;
-  Session served;
-};
-absl::StatusOr<BothEnds> Open(Server& server, const std::string& folder) {
-  absl::StatusOr<Session> connected = absl::UnknownError("not done");
-  std::thread client([&] { connected = Session::Connect(kTestClient, kTestServer, OptionsIn(folder)); });
-  absl::StatusOr<Session> accepted = server.Accept(TimeLimit());
-  client.join();
-  if (!connected.ok()) return connected.status();
-  if (!accepted.ok()) return accepted.status();
-  return BothEnds{.client = *std::move(connected), .served = *std::move(accepted)};
-}
-
-void ExpectTraffic(Channel& a, Channel& b) {
-  std::vector<std::byte> buffer(16);
-  for (auto [from, to] : {std::pair(&a, &b), std::pair(&b, &a)}) {
-    ASSERT_OK(SendText(*from, "hello"));
-    EXPECT_THAT(to->Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()), IsOkAndHolds(5));
-  }
+// Sends back what comes until its server has gone. Argument: the run folder.
+SLUICE_CHILD_ROLE(echoing_client) {
+  absl::StatusOr<Session> session = Session::Connect(kTestClient, kTestServer, OptionsIn(arguments[0]));
+  if (!session.ok()) return 1;
+  Channel channel = session->TakeChannel(0);
+  return ReasonOf(Echo(channel)) == Reason::kGoodbye ? 0 : 2;
 }
 
 // S4: as a cleaner of /tmp does it.
@@ -211,24 +195,25 @@ TEST(NamesTest, ASessionNeedsNoNamesAnyMore) {
   const LogLines log;
   const TempDir folder;
   const std::string run_folder = absl::StrCat(folder.path(), "/run");
-  std::thread([] {}).join();  // With the first, a sanitizer starts one of its own.
   const World before = World::Now();
   {
     ASSERT_OK_AND_ASSIGN(Server server, Server::Listen(kTestServer, ServerOptionsIn(run_folder)));
-    ASSERT_OK_AND_ASSIGN(BothEnds ends, Open(server, run_folder));
-    Channel client = ends.client.TakeChannel(0);
-    Channel served = ends.served.TakeChannel(0);
-    ExpectTraffic(client, served);
-    ASSERT_EQ(std::filesystem::remove_all(run_folder), 3u);  // The folder, the socket and the lock.
-    ExpectTraffic(client, served);
-    EXPECT_OK(ends.client.status());
-    EXPECT_EQ(ReasonOf(Session::Connect(kTestClient, kTestServer, OptionsIn(run_folder)).status()), Reason::kNoServer);
-    client.Close();
-    EXPECT_OK(ends.served.status());
+    Child client = Child::Start("echoing_client", {run_folder});
+    {
+      ASSERT_OK_AND_ASSIGN(Session session, server.Accept(TimeLimit()));
+      Channel channel = session.TakeChannel(0);
+      EXPECT_EQ(Ask(channel, "hello"), "hello");
+      ASSERT_EQ(std::filesystem::remove_all(run_folder), 3u);  // The folder, the socket and the lock.
+      EXPECT_EQ(Ask(channel, "hello again"), "hello again");
+      EXPECT_OK(session.status());
+      EXPECT_EQ(ReasonOf(Session::Connect(kTestClient, kTestServer, OptionsIn(run_folder)).status()),
+                Reason::kNoServer);
+    }
+    EXPECT_EQ(client.Wait(), 0);
   }
   EXPECT_FALSE(std::filesystem::exists(run_folder));
   EXPECT_THAT(log.lines(), IsEmpty());
-  EXPECT_EQ(World::Awaited(before), before);
+  EXPECT_EQ(World::Now(), before);
 }
 
 // The calls that make a descriptor.
