@@ -107,6 +107,14 @@ def sluice_cc_test(
         tags = tags,
         **_common(dict(attributes))
     )
+
+    # For documents that name tests.
+    native.filegroup(
+        name = name + "_sources",
+        testonly = True,
+        srcs = kwargs.get("srcs", []),
+        visibility = ["//doc:__pkg__"],
+    )
     if stress != None:
         cc_test(
             name = name + "_stress",

@@ -62,6 +62,7 @@ class Server {
 
   // Drives all logins under way, and returns the first that is done. Failed ones are logged and told their reason; they
   // do not end the call. DEADLINE_EXCEEDED: none was done until `deadline`; those under way go on in the next call.
+  // FAILED_PRECONDITION: this is a forked child's copy; its parent's clients are not for it.
   absl::StatusOr<Session> Accept(Deadline deadline);
 
   // As `Accept`, and never waits; nullopt: no login is done. Logins go on in these calls only.

@@ -1,9 +1,11 @@
 #include "ipc_util/region.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -84,6 +86,11 @@ absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) 
   if (os::Fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_size <= 0) {
     return absl::DataLossError("the peer's region has no size");
   }
+  // A memfd of huge pages takes the same seals, and a look at one of its pages kills where the system has none left.
+  struct statfs system;
+  if (os::Fstatfs(fd.get(), &system) != 0 || system.f_type != TMPFS_MAGIC) {
+    return absl::DataLossError("the peer's region is no memfd of ordinary pages");
+  }
   return static_cast<size_t>(file.st_size);
 }
 
@@ -118,7 +125,9 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
   if (!fd.valid() && errno == EINVAL) {  // Before Linux 6.3.
     fd = Fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   }
-  if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label));
+  if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label, " (memfd_create)"));
+  // Whoever is given a descriptor for reading could otherwise reopen it for writing, whatever user it is.
+  if (os::Fchmod(fd.get(), S_IRUSR) != 0) return FromErrno(errno, absl::StrCat("set the mode of region ", label));
   if (os::Ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
   }
@@ -156,6 +165,9 @@ bool Region::Contains(const void* address) const {
 absl::StatusOr<Fd> Region::OpenReadOnly() const {
   const std::string path = absl::StrCat("/proc/self/fd/", fd_.get());
   Fd fd(os::Open(path.c_str(), O_RDONLY | O_CLOEXEC, 0));
+  if (!fd.valid() && errno == ENOENT) {
+    return absl::FailedPreconditionError("cannot reopen a region for reading: /proc is not mounted");
+  }
   if (!fd.valid()) return FromErrno(errno, "reopen a region for reading");
   return fd;
 }

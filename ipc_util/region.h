@@ -60,7 +60,7 @@ class Region {
   FdView fd() const { return fd_; }
 
   // A descriptor that can only be mapped for reading. A second line behind the seal: root and the same uid can reopen
-  // it.
+  // it. FAILED_PRECONDITION: /proc is not mounted.
   absl::StatusOr<Fd> OpenReadOnly() const;
 
   // Gives the whole pages inside [offset, offset + bytes) back to the system; they read as zero again.

@@ -85,6 +85,14 @@ TEST(RegionPeerTest, NobodyGetsIntoARegionWithOneWriter) {
   region.data()[0] = std::byte{8};
 }
 
+// F4, H5: a region with many writers, which another user was given for reading.
+TEST(RegionPeerTest, AnotherUserCannotReopenForWritingWhatItMayRead) {
+  if (!CanBecomeUsers()) GTEST_SKIP() << "SKIPPED: needs root, to become other users";
+  ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("test", kPage, Sharing::kManyWriters));
+  ASSERT_OK_AND_ASSIGN(const Fd read_only, region.OpenReadOnly());
+  EXPECT_THAT(WaysIn("other", read_only), IsEmpty());
+}
+
 // The intruder does find a way where there is one.
 TEST(RegionPeerTest, ManyWritersMayWriteButNotResize) {
   ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("test", kPage, Sharing::kManyWriters));

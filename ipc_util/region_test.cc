@@ -271,6 +271,17 @@ TEST(RegionTest, RefusesWhatIsNoRegion) {
   EXPECT_OK(Region::Map(MakeMemfd(kPage, kAllSeals), kPage, Access::kReadOnly, Sharing::kOneWriter));
 }
 
+// H1, F1: where the system has no huge pages, nothing tells before the first look, which kills.
+TEST(RegionTest, RefusesHugePages) {
+  constexpr size_t kHugePage = size_t{2} << 20;
+  Fd huge(memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB));
+  if (!huge.valid()) GTEST_SKIP() << "SKIPPED: the kernel makes no memfd of huge pages";
+  ASSERT_EQ(ftruncate(huge.get(), kHugePage), 0);
+  ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS, kAllSeals), 0);
+  EXPECT_THAT(Region::Map(std::move(huge), kHugePage, Access::kReadOnly, Sharing::kOneWriter),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("ordinary pages")));
+}
+
 TEST(RegionPunchTest, GivesWholePagesBackAndTheyReadAsZero) {
   const Region region = MakeRegion(8 * kPage, Sharing::kManyWriters);
   const auto fill = [&] { std::memset(region.data(), 1, region.size()); };
@@ -326,7 +337,8 @@ TEST(RegionPunchTest, AReadOnlyMappingGivesNothingBack) {
 // R2, R3: each call in turn fails, until all pass; nothing is left behind.
 TEST(RegionFaultTest, CreateSurvivesEachFailingCall) {
   const World before = World::Now();
-  for (const char* const function : {"MemfdCreate", "Ftruncate", "Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl"}) {
+  for (const char* const function :
+       {"MemfdCreate", "Fchmod", "Ftruncate", "Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl"}) {
     for (int nth = 1;; ++nth) {
       ASSERT_LT(nth, 10);
       const OsTesting os({FailCall(function, ENOMEM, {.first = nth})});
@@ -345,7 +357,7 @@ TEST(RegionFaultTest, CreateSurvivesEachFailingCall) {
 TEST(RegionFaultTest, MapSurvivesEachFailingCall) {
   const Region region = MakeRegion(kPage, Sharing::kOneWriter);
   const World before = World::Now();
-  for (const char* const function : {"Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl", "Fstat"}) {
+  for (const char* const function : {"Mmap", "Munlock", "Madvise", "Mprotect", "Fcntl", "Fstat", "Fstatfs"}) {
     for (int nth = 1;; ++nth) {
       ASSERT_LT(nth, 10);
       Fd copy = DuplicateOf(region.fd());

@@ -77,6 +77,9 @@ SLUICE_OS_DEFINITION int Ioctl(int fd, unsigned long request, void* argument) {
 SLUICE_OS_DEFINITION int Fstat(int fd, struct stat* out) {
   return Call("Fstat", [&] { return ::fstat(fd, out); });
 }
+SLUICE_OS_DEFINITION int Fstatfs(int fd, struct statfs* out) {
+  return Call("Fstatfs", [&] { return ::fstatfs(fd, out); });
+}
 SLUICE_OS_DEFINITION int Stat(const char* path, struct stat* out) {
   return Call("Stat", [&] { return ::stat(path, out); });
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -37,6 +38,7 @@ int Fcntl(int fd, int command, long argument);
 int FcntlLock(int fd, int command, struct flock* lock);
 int Ioctl(int fd, unsigned long request, void* argument);
 int Fstat(int fd, struct stat* out);
+int Fstatfs(int fd, struct statfs* out);
 int Stat(const char* path, struct stat* out);
 int Lstat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);

@@ -72,7 +72,8 @@ Child Child::Start(absl::string_view role, const std::vector<std::string>& argum
   Fd parents(sockets[0]);
   const Fd childs(sockets[1]);
 
-  std::vector<std::string> words = {"/proc/self/exe", absl::StrCat(kRoleFlag, role)};
+  const std::string program = options.program.empty() ? "/proc/self/exe" : options.program;
+  std::vector<std::string> words = {options.argv0.empty() ? program : options.argv0, absl::StrCat(kRoleFlag, role)};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -90,7 +91,7 @@ Child Child::Start(absl::string_view role, const std::vector<std::string>& argum
     posix_spawn_file_actions_adddup2(&actions, options.inherited.get(), kInheritedNumber);
   }
   pid_t pid;
-  errno = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environment.data());
+  errno = posix_spawn(&pid, program.c_str(), &actions, nullptr, argv.data(), environment.data());
   if (errno != 0) Die("start a child");
   posix_spawn_file_actions_destroy(&actions);
   return Child(pid, std::move(parents));

@@ -36,6 +36,10 @@ class Child {
     std::vector<std::string> environment;
     // A descriptor that the child finds as `InheritedFd()`.
     FdView inherited;
+    // What is run, a copy of this program or a script that ends in one, and what that is told as its argv[0]. Empty:
+    // this program.
+    std::string program = {};
+    std::string argv0 = {};
   };
 
   static Child Start(absl::string_view role, const std::vector<std::string>& arguments = {});

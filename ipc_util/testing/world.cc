@@ -1,10 +1,15 @@
 #include "ipc_util/testing/world.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -69,6 +74,15 @@ World World::Now() {
           .threads = Threads(),
           .names = Names(),
           .children = Children()};
+}
+
+World World::Awaited(const World& expected) {
+  const absl::Time limit = absl::Now() + TimeLimit();
+  while (true) {
+    World now = Now();
+    if (now == expected || absl::Now() > limit) return now;
+    sched_yield();
+  }
 }
 
 std::ostream& operator<<(std::ostream& out, const World& world) {

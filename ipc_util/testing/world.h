@@ -27,6 +27,10 @@ struct World {
 
   static World Now();
 
+  // The same once it is `expected`, or when the time limit has passed: a thread that was joined is still listed for a
+  // moment.
+  static World Awaited(const World& expected);
+
   friend bool operator==(const World&, const World&) = default;
   friend std::ostream& operator<<(std::ostream& out, const World& world);
 };

@@ -1,0 +1,115 @@
+// R6: sessions opened and closed again and again leave nothing behind, on either side.
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "ipc_session/server.h"
+#include "ipc_session/session.h"
+#include "ipc_session/testing/universe.h"
+#include "ipc_transport/channel.h"
+#include "ipc_util/testing/child.h"
+#include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/temp_dir.h"
+#include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
+
+namespace ipc::testing {
+namespace {
+
+// What one session does on either side before it is closed.
+std::string UseAsClient(Session& session) {
+  Channel channel = session.TakeChannel(0);
+  return Ask(channel, "hello");
+}
+void UseAsServer(Session& session) {
+  Channel channel = session.TakeChannel(0);
+  Echo(channel).IgnoreError();
+}
+
+// Of this process.
+long ResidentPages() {
+  long all = 0;
+  long resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident;
+}
+
+// What a side holds early in the run and at its end.
+struct Sample {
+  World world;
+  long pages;
+};
+Sample Now() { return {.world = World::Now(), .pages = ResidentPages()}; }
+
+// "": nothing grew from one to the other, while `sessions` came and went.
+std::string Growth(const Sample& early, const Sample& late, int sessions) {
+  if (late.world != early.world) {
+    std::ostringstream text;
+    text << "was " << early.world << "\nis " << late.world;
+    return text.str().substr(0, 4000);
+  }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They keep what is freed.
+  constexpr long kNoise = 16;
+  const long most = early.pages + kNoise + sessions / 1000;
+  if (late.pages > most) return absl::StrCat(late.pages, " resident pages, after ", early.pages);
+#else
+  static_cast<void>(sessions);
+#endif
+  return "";
+}
+
+// Serves as many sessions as it is told, twice; then tells what has grown between. Argument: the run folder.
+SLUICE_CHILD_ROLE(server) {
+  absl::StatusOr<Server> server = Server::Listen(kTestServer, ServerOptionsIn(arguments[0]));
+  TellParent(server.ok() ? "listening" : server.status().ToString());
+  if (!server.ok()) return 1;
+  const auto serve = [&] {
+    int sessions = 0;
+    if (!absl::SimpleAtoi(HearParent(), &sessions)) std::abort();
+    for (int i = 0; i < sessions; ++i) {
+      absl::StatusOr<Session> session = server->Accept(TimeLimit());
+      if (!session.ok()) std::abort();
+      UseAsServer(*session);
+    }
+    return sessions;
+  };
+  serve();
+  const Sample early = Now();
+  const int sessions = serve();
+  TellParent(absl::StrCat("grown: ", Growth(early, Now(), sessions)));
+  return 0;
+}
+
+TEST(SoakTest, SessionsLeaveNothingBehind) {
+  const char* const text = std::getenv("SESSION_SOAK_SESSIONS");
+  int sessions = 300;
+  ASSERT_TRUE(text == nullptr || absl::SimpleAtoi(text, &sessions)) << text;
+  const int first = sessions / 10;
+
+  const TempDir folder;
+  Child server = Child::Start("server", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  const auto use = [&](int count) {
+    server.Tell(absl::StrCat(count));
+    for (int i = 0; i < count; ++i) {
+      ASSERT_OK_AND_ASSIGN(Session session, Session::Connect(kTestClient, kTestServer, OptionsIn(folder.path())));
+      ASSERT_EQ(UseAsClient(session), "hello");
+    }
+  };
+  use(first);
+  const Sample early = Now();
+  use(sessions - first);
+  EXPECT_EQ(Growth(early, Now(), sessions - first), "");
+  EXPECT_EQ(server.Hear(), "grown: ");
+  EXPECT_EQ(server.Wait(), 0);
+}
+
+}  // namespace
+}  // namespace ipc::testing
