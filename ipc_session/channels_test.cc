@@ -1,5 +1,7 @@
 // Channels between real processes: opened from either side, and killed or stopped at each point on the way.
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstddef>
 #include <optional>
@@ -23,6 +25,7 @@
 #include "ipc_session/testing/universe.h"
 #include "ipc_transport/channel.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
@@ -301,6 +304,31 @@ TEST_F(ChannelsTest, OffersAndOpeningsMayOutliveTheSession) {
   pair_.server.reset();
   EXPECT_THAT(opening.Wait(TimeLimit()), StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(offer.Accept(), StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+// B2: neither a ring that is full of tiny messages, nor a socket, nor descriptors without end on their way.
+TEST_F(ChannelsTest, AStormOnOneChannelDelaysNoOther) {
+  Channel stormy = pair_.client->TakeChannel(0);
+  const auto open = [&](PipeKind kind) {
+    absl::StatusOr<OpeningChannel> opening = pair_.client->StartChannel({.pipe = kind});
+    EXPECT_OK(opening);
+    absl::StatusOr<ChannelOffer> offer = pair_.server->NextOffer(TimeLimit());
+    EXPECT_OK(offer);
+    EXPECT_OK(offer->Accept({}, TimeLimit()));
+    return opening->Wait(TimeLimit());
+  };
+  ASSERT_OK_AND_ASSIGN(Channel stormy_socket, open(PipeKind::kSocket));
+  const Fd descriptor(dup(0));
+  const FdView view = descriptor;
+  for (Channel* const channel : {&stormy, &stormy_socket}) {
+    const std::byte tiny[1] = {};
+    for (const size_t descriptors : {1, 0}) {
+      absl::StatusOr<bool> sent = true;
+      while (sent.ok() && *sent) sent = channel->TrySend(tiny, absl::MakeConstSpan(&view, descriptors));
+    }
+  }
+  EXPECT_OK(open(PipeKind::kRing));
+  EXPECT_OK(open(PipeKind::kSocket));
 }
 
 TEST_F(ChannelsTest, BadOptionsAreNamed) {

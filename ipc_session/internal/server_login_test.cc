@@ -43,6 +43,7 @@ using ipc::internal::ServerTerms;
 using ipc::internal::SessionCore;
 using ipc::internal::TryReceiveFrame;
 using ipc::internal::Welcome;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -114,6 +115,22 @@ TEST_F(ServerLoginTest, StepByStepToASession) {
   EXPECT_EQ(core->peer().app, "cacheCli");
   EXPECT_EQ(core->peer().credentials, OwnCredentials());
   EXPECT_EQ(core->channel_count(), 2);
+}
+
+// M4: of everything before the metadata.
+TEST_F(ServerLoginTest, AnyFlippedBitOfAHelloIsHarmless) {
+  const std::string good = HelloOf(script_);
+  const World before = World::Now();
+  for (size_t bit = 0; bit < 8 * good.size(); ++bit) {
+    std::string bent = good;
+    bent[bit / 8] = static_cast<char>(bent[bit / 8] ^ (1 << (bit % 8)));
+    const absl::Status status = StatusAfter(bent, script_.descriptors);
+    EXPECT_THAT(status.code(), AnyOf(absl::StatusCode::kOk, kDataLoss, kDenied, absl::StatusCode::kFailedPrecondition))
+        << "bit " << bit << ": " << status;
+  }
+  login_.reset();
+  client_.Close();
+  EXPECT_EQ(World::Now(), before);
 }
 
 // F12: descriptors of others fill the kernel's books for a while.
