@@ -35,8 +35,11 @@ class Session {
  public:
   // Logs in at `server`, as `client`.
   // UNAVAILABLE (kNoServer): nobody listens. PERMISSION_DENIED, with its Reason: refused by the server, or whoever
-  // listens is not the server that the universe names. FAILED_PRECONDITION: versions or kinds of memory differ; both
-  // are named. INVALID_ARGUMENT: bad universe or options. DEADLINE_EXCEEDED: not done in time.
+  // listens is not the server that the universe names. FAILED_PRECONDITION: versions, kinds of memory or limits do not
+  // fit each other; both sides' are named. RESOURCE_EXHAUSTED: a limit of this process; with kLimit, the server has as
+  // many sessions as it may. INVALID_ARGUMENT: bad universe or options. DEADLINE_EXCEEDED: not done in time, with the
+  // Reason of what stood in the way last: a server that is busy with logins, or is not there and waited for, is tried
+  // again until then.
   static absl::StatusOr<Session> Connect(const App& client, const ServerApp& server,
                                          const SessionOptions& options = {});
 

@@ -133,6 +133,26 @@ SLUICE_CHILD_ROLE(parcel_client) {
   return 0;
 }
 
+// A server that asks: of each client for parts, and tells how that went.
+absl::Status AskForParts(Session& session) {
+  StructuredChannel<Parcel> channel = ChannelOf(session);
+  for (const uint64_t parts : {0, 1, 5}) {
+    Message<Parcel> request = channel.NewMessage();
+    request.body().setNumber(parts);
+    const absl::StatusOr<Incoming<Parcel>> answer = channel.Request(std::move(request), TimeLimit());
+    const bool is_good = answer.ok() && IsFilled(answer->body(), parts, parts, kPartBytes);
+    TellParent(is_good ? "good" : answer.status().ToString());
+  }
+  return absl::OkStatus();
+}
+
+SLUICE_CHILD_ROLE(asking_server) {
+  ServerOptions options = ServerOptionsIn(arguments[0]);
+  options.session.arena_bytes = kArenaBytes;
+  TellParent(Kind()->serve(options, [] { TellParent("listening"); }, AskForParts).ToString());
+  return 1;
+}
+
 // Sends requests with parts of their own, for ever.
 SLUICE_CHILD_ROLE(parcel_sender) {
   absl::StatusOr<Session> session = Kind()->connect(Options(arguments[0]));
@@ -304,6 +324,16 @@ TEST_P(SessionConformance, HandlersOfChannelsThatAreOpenedLater) {
       EXPECT_TRUE(IsFilled(answer.body(), round, round, kPartBytes));
     }
   }
+}
+
+// E1: whoever listened may be the one that asks; a session is the same on both sides.
+TEST_P(SessionConformance, RolesMayBeSwapped) {
+  const TempDir folder;
+  Child server = Child::Start("asking_server", {folder.path()});
+  ASSERT_EQ(server.Hear(), "listening");
+  ASSERT_OK_AND_ASSIGN(Session session, GetParam().connect(Options(folder.path())));
+  EXPECT_OK(ServeParcels(session));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(server.Hear(), "good");
 }
 
 TEST_P(SessionConformance, NothingIsLeftBehind) {

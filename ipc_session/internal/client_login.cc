@@ -48,7 +48,7 @@ absl::StatusOr<CheckedServer> ConnectAndCheck(const Identity& server, const std:
 absl::StatusOr<Welcome> CheckAnswer(const ReceivedFrame& frame, const SideTerms& own) {
   SLUICE_ASSIGN_OR_RETURN(auto answer, DecodeAnswer(frame.packet));
   if (const auto* refusal = std::get_if<Refusal>(&answer)) {
-    return WithReason(absl::Status(refusal->code, absl::StrCat("refused: ", refusal->text)), refusal->reason);
+    return refusal->ToStatus();
   }
   Welcome& welcome = std::get<Welcome>(answer);
   if (welcome.terms.kind != own.kind || welcome.terms.channels < own.channels) {

@@ -25,6 +25,10 @@ constexpr std::pair<uint16_t, Reason> kReasons[] = {
 
 }  // namespace
 
+Refusal Refusal::AtALimit(absl::string_view text) {
+  return {.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = std::string(text)};
+}
+
 absl::Status Refusal::ToStatus() const {
   return WithReason(absl::Status(code, absl::StrCat("refused: ", text)), reason);
 }

@@ -24,6 +24,9 @@ struct Refusal {
   Reason reason = Reason::kNone;
   std::string text;
 
+  // RESOURCE_EXHAUSTED (kLimit).
+  static Refusal AtALimit(absl::string_view text);
+
   // "refused: <text>", with code and reason: what the refused side's call returns.
   absl::Status ToStatus() const;
 

@@ -32,8 +32,7 @@ TEST(RefusalTest, TravelsUnchanged) {
 }
 
 TEST(RefusalTest, BecomesTheCallersError) {
-  const absl::Status status =
-      Refusal{.code = absl::StatusCode::kResourceExhausted, .reason = Reason::kLimit, .text = "too many"}.ToStatus();
+  const absl::Status status = Refusal::AtALimit("too many").ToStatus();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted, "refused: too many"));
   EXPECT_EQ(ReasonOf(status), Reason::kLimit);
 }

@@ -156,6 +156,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   const std::shared_ptr<const Outboxes> outboxes_;
   const uint32_t max_channels_;
   const uint32_t first_count_;
+  const uint32_t first_peer_id_;
 
   Mutex mutex_;
   LaneSpace lanes_ ABSL_GUARDED_BY(mutex_);
