@@ -102,8 +102,10 @@ std::shared_ptr<SessionCore> ServerCore::StepLogins() {
       continue;
     }
     if (!core.ok()) {
-      Log(LogLevel::kWarning, absl::StrCat("server ", settings_.terms.app, " refused ", (*login)->description(), ": ",
-                                           core.status().ToString(absl::StatusToStringMode::kWithNoExtraData)));
+      if (!(*login)->is_inquiry()) {
+        Log(LogLevel::kWarning, absl::StrCat("server ", settings_.terms.app, " refused ", (*login)->description(), ": ",
+                                             core.status().ToString(absl::StatusToStringMode::kWithNoExtraData)));
+      }
       (*login)->Refuse(core.status());
     }
     login = logins_.erase(login);

@@ -6,6 +6,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/inquiry.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -64,22 +65,42 @@ absl::StatusOr<std::unique_ptr<ServerLogin>> ServerLogin::Start(Fd socket, const
 ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process)
     : socket_(std::move(socket)), terms_(terms), deadline_(deadline), client_(client), process_(std::move(process)) {}
 
-Deadline ServerLogin::next_step() const { return welcome_.empty() ? deadline_ : Earlier(deadline_, kInFlightTick); }
+Deadline ServerLogin::next_step() const {
+  return welcome_.empty() && report_.empty() ? deadline_ : Earlier(deadline_, kInFlightTick);
+}
 
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
-  if (!welcome_.empty()) {
+  if (is_inquiry_) {
+    SLUICE_RETURN_IF_ERROR(SendReport());
+  } else if (!welcome_.empty()) {
     SLUICE_RETURN_IF_ERROR(SendWelcome());
   } else {
     SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
     if (frame.has_value()) {
       if (half_.has_value()) return TakeReady(*frame);
-      SLUICE_RETURN_IF_ERROR(TakeHello(*std::move(frame)));
+      SLUICE_RETURN_IF_ERROR(IsInquiry(frame->packet) ? TakeInquiry(*frame) : TakeHello(*std::move(frame)));
     }
   }
   if (deadline_.HasPassed()) {
     return absl::DeadlineExceededError(half_.has_value() ? "no ready came in time" : "no hello came in time");
   }
   return nullptr;
+}
+
+absl::Status ServerLogin::TakeInquiry(const ReceivedFrame& frame) {
+  is_inquiry_ = true;
+  SLUICE_RETURN_IF_ERROR(DecodeInquiry(frame.packet));
+  report_ = EncodeReport(terms_.sessions->Report(terms_.app, KindOf(terms_.memory.get())));
+  return SendReport();
+}
+
+absl::Status ServerLogin::SendReport() {
+  while (!report_.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendFrame(socket_, report_.front()));
+    if (!sent) return absl::OkStatus();
+    report_.pop_front();
+  }
+  return absl::CancelledError("the inquiry is answered");
 }
 
 absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
@@ -125,11 +146,15 @@ absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::TakeReady(const Receiv
   os::Point("session.ready.received");
   SLUICE_RETURN_IF_ERROR(DecodeReady(frame.packet));
   if (!frame.descriptors.empty()) return absl::DataLossError("its ready carries descriptors");
-  return (*std::move(half_))
-      .Open(std::move(socket_), std::move(process_), {.app = client_app_, .credentials = client_});
+  SLUICE_ASSIGN_OR_RETURN(
+      std::shared_ptr<SessionCore> session,
+      (*std::move(half_)).Open(std::move(socket_), std::move(process_), {.app = client_app_, .credentials = client_}));
+  terms_.sessions->Add(session);
+  return session;
 }
 
 void ServerLogin::Refuse(const absl::Status& why) const {
+  if (absl::IsCancelled(why)) return;                         // An inquiry that is answered.
   SendFrame(socket_, Encode(RefusalFor(why))).IgnoreError();  // A client that has gone needs no answer.
 }
 

@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SESSION_INTERNAL_SERVER_LOGIN_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "ipc_session/internal/login_half.h"
 #include "ipc_session/internal/session_core.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_session/internal/session_registry.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/deadline.h"
@@ -32,6 +34,8 @@ struct ServerTerms {
   std::vector<Identity> clients;
   SessionOptions session;
   std::shared_ptr<const SessionMemoryFactory> memory;  // Null: on the heap.
+  // All that were opened.
+  std::shared_ptr<SessionRegistry> sessions = std::make_shared<SessionRegistry>();
 };
 
 class ServerLogin {
@@ -50,12 +54,18 @@ class ServerLogin {
   // Tells the client the class of `why` and no more. The login is of no more use.
   void Refuse(const absl::Status& why) const;
 
+  // It has asked about the sessions instead of logging in: its end, with whatever error, is nothing for the log.
+  bool is_inquiry() const { return is_inquiry_; }
+
   // Who it is, for the log.
   std::string description() const;
 
  private:
   ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process);
 
+  // CANCELLED: the inquiry is answered.
+  absl::Status TakeInquiry(const ReceivedFrame& frame);
+  absl::Status SendReport();
   absl::Status TakeHello(ReceivedFrame frame);
   // Sends the welcome that is due, if there is room.
   absl::Status SendWelcome();
@@ -71,6 +81,8 @@ class ServerLogin {
   std::optional<LoginHalf> half_;  // Once there was a good hello.
   std::string welcome_;            // Empty until then, and once it is sent.
   std::vector<FdView> welcome_descriptors_;
+  bool is_inquiry_ = false;
+  std::deque<std::string> report_;  // What is not sent of it.
 };
 
 }  // namespace internal

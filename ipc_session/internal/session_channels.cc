@@ -6,10 +6,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_session/internal/limits.h"
+#include "ipc_transport/counters.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/ring_parts.h"
 #include "ipc_transport/internal/spinner.h"
 #include "ipc_transport/ring_pipe.h"
+#include "ipc_transport/socket_pipe.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/pid_fd.h"
@@ -45,6 +47,28 @@ Refusal RefusalFor(const absl::Status& why) {
 
 absl::Status Broken(uint32_t id, absl::string_view what) {
   return absl::DataLossError(absl::StrCat("the peer broke the channel protocol: channel ", id, " ", what));
+}
+
+TrafficReport ReportOf(const DirectionCounters& counters) {
+  return {.messages = counters.messages,
+          .bytes = counters.bytes,
+          .refused = counters.refused,
+          .spins = counters.spins,
+          .sleeps = counters.sleeps};
+}
+
+PipeKind KindOf(const Pipe& pipe) {
+  if (dynamic_cast<const RingPipe*>(&pipe) != nullptr) return PipeKind::kRing;
+  return dynamic_cast<const SocketPipe*>(&pipe) != nullptr ? PipeKind::kSocket : PipeKind::kMq;
+}
+
+ChannelReport ReportOf(uint32_t id, const Pipe& pipe) {
+  const PipeCounters counters = pipe.counters();
+  return {.id = id,
+          .pipe = KindOf(pipe),
+          .sent = ReportOf(counters.sent),
+          .received = ReportOf(counters.received),
+          .unread_bytes = counters.unread_bytes};
 }
 
 }  // namespace
@@ -461,6 +485,20 @@ void SessionChannels::ForgetIfRetired(uint32_t id) {
   link_->DropDescriptors(id);
   if (live.lane.has_value()) lanes_.GiveBack(*live.lane);
   live_.erase(found);
+}
+
+std::vector<ChannelReport> SessionChannels::Report() {
+  if (fork_guard_.InForkedChild()) return {};
+  std::vector<std::pair<uint32_t, std::shared_ptr<Pipe>>> pipes;  // Let go without the lock: the last one retires.
+  {
+    const MutexLock lock(mutex_);
+    for (const auto& [id, live] : live_) {
+      if (std::shared_ptr<Pipe> pipe = live.pipe.lock()) pipes.emplace_back(id, std::move(pipe));
+    }
+  }
+  std::vector<ChannelReport> reports;
+  for (const auto& [id, pipe] : pipes) reports.push_back(ReportOf(id, *pipe));
+  return reports;
 }
 
 void SessionChannels::CloseAll() {

@@ -24,6 +24,7 @@
 #include "ipc_session/internal/lane_space.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_session/internal/session_report.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_util/deadline.h"
@@ -80,6 +81,9 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
 
   // Acts upon what came. Never waits. Errors: why the session has ended.
   absl::Status Process();
+
+  // What the channels that are in use here have counted. Delays no traffic.
+  std::vector<ChannelReport> Report();
 
   // The session has ended on this side: so do all channels that do not end with the link.
   void CloseAll();
