@@ -4,12 +4,14 @@
 //   ./bazelw run -c opt //perf_demo:session_benchmark            # --quick: within 20 s
 //
 // BM_SessionOpen: from before Connect to when both sides have their session. p50_ns is without closing it;
-// with_close_p50_ns ends when both sides have destroyed theirs. The server sleeps in Accept, or is about to.
+// with_close_p50_ns ends when both sides have destroyed theirs. The server sleeps in Accept.
 // BM_ChannelOpen: from before OpenChannel to when it returns; the peer polls NextOffer and accepts. with_close_p50_ns
 // ends when both sides have destroyed theirs. `asleep`: the peer sleeps in NextOffer.
 // The other rows: benchmark_footprint.h, benchmark_beside.h.
 //
 // After the rows, on stderr, a table of the targets.
+
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdint>
@@ -33,11 +35,11 @@
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/clock.h"
 #include "ipc_util/testing/temp_dir.h"
-#include "perf_demo/benchmark_beside.h"
-#include "perf_demo/benchmark_footprint.h"
 #include "perf_demo/benchmark_session.h"
 #include "perf_demo/benchmark_table.h"
 #include "perf_demo/choices.h"
+#include "perf_demo/testing/benchmark_beside.h"
+#include "perf_demo/testing/benchmark_footprint.h"
 
 namespace cache_demo {
 namespace {
@@ -49,6 +51,9 @@ using ::ipc::testing::Rows;
 using ::ipc::testing::Samples;
 using ::ipc::testing::SharedMemory;
 using ::ipc::testing::TempDir;
+
+// Enough for the other process to go to sleep.
+constexpr useconds_t kUntilAsleepMicros = 200;
 
 constexpr Mode kModes[] = {Mode::kHeap, Mode::kClassic, Mode::kJemalloc};
 constexpr ipc::PipeKind kPipes[] = {ipc::PipeKind::kRing, ipc::PipeKind::kSocket, ipc::PipeKind::kMq};
@@ -66,13 +71,14 @@ struct Opening {
   Samples with_close;
 };
 
-// `open` returns what `close` closes.
-template <typename Open, typename Close>
-Opening TimeOpening(benchmark::State& state, Open open, Close close) {
+// `open` returns what `close` closes; `pause` comes before each, and is not timed.
+template <typename Open, typename Close, typename Pause>
+Opening TimeOpening(benchmark::State& state, Open open, Close close, Pause pause) {
   constexpr int kWarmUp = 20;
   for (int i = 0; i < kWarmUp; ++i) close(open());
   Opening result;
   for (auto _ : state) {
+    pause();
     const int64_t begin = NowNanos();
     auto what = open();
     result.opened.Add(NowNanos() - begin);
@@ -113,13 +119,14 @@ void SessionOpen(benchmark::State& state, TargetTable& table, const double& floo
     Await(progress->opened, ++number);
     return session;
   };
-  const Opening timed = TimeOpening(state, open, [&](ipc::Session session) {
+  const auto close = [&](ipc::Session session) {
     {
       const ipc::Session last = std::move(session);
     }
     progress->closed.store(number, std::memory_order_release);
     Await(progress->dropped, number);
-  });
+  };
+  const Opening timed = TimeOpening(state, open, close, [] { usleep(kUntilAsleepMicros); });
   progress->ended.store(true, std::memory_order_release);
   const ipc::Session last = open();
   progress->closed.store(number, std::memory_order_release);
@@ -167,6 +174,9 @@ void ChannelOpen(benchmark::State& state, TargetTable& table, const double& floo
         }
         progress->closed.store(++number, std::memory_order_release);
         Await(progress->dropped, number);
+      },
+      [&] {
+        if (peer_sleeps) usleep(kUntilAsleepMicros);
       });
   const double nanos = timed.opened.Median();
   const std::string what = absl::StrCat(Name(pipe), peer_sleeps ? ", peer asleep" : "");

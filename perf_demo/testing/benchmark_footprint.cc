@@ -1,4 +1,4 @@
-#include "perf_demo/benchmark_footprint.h"
+#include "perf_demo/testing/benchmark_footprint.h"
 
 #include <sys/types.h>
 #include <unistd.h>

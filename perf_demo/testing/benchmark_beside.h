@@ -1,7 +1,7 @@
 // A row about one channel beside many. To be run once.
 
-#ifndef SLUICE_PERF_DEMO_BENCHMARK_BESIDE_H_
-#define SLUICE_PERF_DEMO_BENCHMARK_BESIDE_H_
+#ifndef SLUICE_PERF_DEMO_TESTING_BENCHMARK_BESIDE_H_
+#define SLUICE_PERF_DEMO_TESTING_BENCHMARK_BESIDE_H_
 
 #include "benchmark/benchmark.h"
 #include "ipc_transport/testing/benchmark_main.h"
@@ -16,4 +16,4 @@ void ChannelRoundTripBeside(benchmark::State& state, TargetTable& table, ipc::te
 
 }  // namespace cache_demo
 
-#endif  // SLUICE_PERF_DEMO_BENCHMARK_BESIDE_H_
+#endif  // SLUICE_PERF_DEMO_TESTING_BENCHMARK_BESIDE_H_

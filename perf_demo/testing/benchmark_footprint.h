@@ -1,7 +1,7 @@
 // Rows about what idle sessions and channels take. Each is to be run once.
 
-#ifndef SLUICE_PERF_DEMO_BENCHMARK_FOOTPRINT_H_
-#define SLUICE_PERF_DEMO_BENCHMARK_FOOTPRINT_H_
+#ifndef SLUICE_PERF_DEMO_TESTING_BENCHMARK_FOOTPRINT_H_
+#define SLUICE_PERF_DEMO_TESTING_BENCHMARK_FOOTPRINT_H_
 
 #include "benchmark/benchmark.h"
 #include "ipc_transport/testing/benchmark_main.h"
@@ -20,4 +20,4 @@ void ChannelMemory(benchmark::State& state, TargetTable& table);
 
 }  // namespace cache_demo
 
-#endif  // SLUICE_PERF_DEMO_BENCHMARK_FOOTPRINT_H_
+#endif  // SLUICE_PERF_DEMO_TESTING_BENCHMARK_FOOTPRINT_H_

@@ -1,4 +1,4 @@
-#include "perf_demo/benchmark_beside.h"
+#include "perf_demo/testing/benchmark_beside.h"
 
 #include <array>
 #include <atomic>
