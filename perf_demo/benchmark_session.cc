@@ -4,15 +4,16 @@
 
 #include <utility>
 
-#include "absl/status/status.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "ipc_session/server.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_shm_classic/session.h"
 #include "ipc_shm_jemalloc/session.h"
+#include "ipc_transport/internal/spinner.h"
 #include "ipc_transport/testing/benchmark_processes.h"
 #include "ipc_util/deadline.h"
-#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/internal/clock.h"
 #include "perf_demo/universe.h"
 
 namespace cache_demo {
@@ -20,56 +21,69 @@ namespace {
 
 namespace session = ipc::session;
 
-template <typename Server>
-absl::StatusOr<ipc::Session> Accept(const std::string& folder, ipc::FdView socket) {
-  ipc::ServerOptions options = {.clients = {kCacheClient}};
-  options.session.run_folder = folder;
-  SLUICE_ASSIGN_OR_RETURN(Server server, Server::Listen(kCacheServer, options));
-  Tell(socket);
-  return server.Accept(ipc::Deadline::Default());
-}
-
-template <typename Session>
-absl::StatusOr<ipc::Session> Connect(const std::string& folder, ipc::FdView socket) {
-  ipc::SessionOptions options;
-  options.run_folder = folder;
-  Hear(socket);
-  return Session::Connect(kCacheClient, kCacheServer, options);
-}
-
 ipc::Session Checked(absl::StatusOr<ipc::Session> session) {
   ipc::testing::Check(session.status());
   return *std::move(session);
 }
 
+template <typename Server>
+absl::AnyInvocable<ipc::Session()> Listen(const ipc::SessionOptions& options) {
+  absl::StatusOr<Server> server = Server::Listen(kCacheServer, {.clients = {kCacheClient}, .session = options});
+  ipc::testing::Check(server.status());
+  return [server = *std::move(server)]() mutable { return Checked(server.Accept(ipc::Deadline::Default())); };
+}
+
+template <typename Session>
+ipc::Session Connect(const ipc::SessionOptions& options) {
+  return Checked(Session::Connect(kCacheClient, kCacheServer, options));
+}
+
+ipc::SessionOptions InFolder(const std::string& folder, ipc::SessionOptions options) {
+  options.run_folder = folder;
+  return options;
+}
+
 }  // namespace
 
-ipc::Session AcceptSession(Mode mode, const std::string& folder, ipc::FdView socket) {
+absl::AnyInvocable<ipc::Session()> ListenIn(Mode mode, const std::string& folder, const ipc::SessionOptions& options) {
   switch (mode) {
     case Mode::kSocket:
       break;
     case Mode::kHeap:
-      return Checked(Accept<session::heap::Server>(folder, socket));
+      return Listen<session::heap::Server>(InFolder(folder, options));
     case Mode::kClassic:
-      return Checked(Accept<session::shm::classic::Server>(folder, socket));
+      return Listen<session::shm::classic::Server>(InFolder(folder, options));
     case Mode::kJemalloc:
-      return Checked(Accept<session::shm::jemalloc::Server>(folder, socket));
+      return Listen<session::shm::jemalloc::Server>(InFolder(folder, options));
   }
   ipc::testing::Die("there is no session of this kind");
 }
 
-ipc::Session ConnectSession(Mode mode, const std::string& folder, ipc::FdView socket) {
+ipc::Session ConnectIn(Mode mode, const std::string& folder, const ipc::SessionOptions& options) {
   switch (mode) {
     case Mode::kSocket:
       break;
     case Mode::kHeap:
-      return Checked(Connect<session::heap::ClientSession>(folder, socket));
+      return Connect<session::heap::ClientSession>(InFolder(folder, options));
     case Mode::kClassic:
-      return Checked(Connect<session::shm::classic::ClientSession>(folder, socket));
+      return Connect<session::shm::classic::ClientSession>(InFolder(folder, options));
     case Mode::kJemalloc:
-      return Checked(Connect<session::shm::jemalloc::ClientSession>(folder, socket));
+      return Connect<session::shm::jemalloc::ClientSession>(InFolder(folder, options));
   }
   ipc::testing::Die("there is no session of this kind");
+}
+
+ipc::Session AcceptSession(Mode mode, const std::string& folder, ipc::FdView socket,
+                           const ipc::SessionOptions& options) {
+  absl::AnyInvocable<ipc::Session()> accept = ListenIn(mode, folder, options);
+  Tell(socket);
+  return accept();
+}
+
+ipc::Session ConnectSession(Mode mode, const std::string& folder, ipc::FdView socket,
+                            const ipc::SessionOptions& options) {
+  Hear(socket);
+  return ConnectIn(mode, folder, options);
 }
 
 void Tell(ipc::FdView socket) {
@@ -80,6 +94,15 @@ void Tell(ipc::FdView socket) {
 void Hear(ipc::FdView socket) {
   char byte;
   if (recv(socket.get(), &byte, 1, 0) != 1) ipc::testing::Die("the peer has gone");
+}
+
+void Await(const std::atomic<uint64_t>& word, uint64_t value) {
+  constexpr int64_t kLimitNanos = 30'000'000'000;
+  const int64_t limit = ipc::internal::NowNanos() + kLimitNanos;
+  while (word.load(std::memory_order_acquire) < value) {
+    ipc::internal::CpuRelax();
+    if (ipc::internal::NowNanos() > limit) ipc::testing::Die("the other process does not go on");
+  }
 }
 
 }  // namespace cache_demo

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <utility>
 
-#include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/frame_header.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/internal/os.h"

@@ -7,8 +7,9 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
-#include "ipc_session/apps.h"
+#include "ipc_session/internal/frame_header.h"
 #include "ipc_session/internal/limits.h"
+#include "ipc_session/internal/name_field.h"
 #include "ipc_session/internal/wire.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -16,23 +17,6 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 namespace {
-
-constexpr uint32_t kMagic = 0x63756c53;  // "Sluc".
-constexpr size_t kNameBytes = 32;
-
-enum class FrameType : uint16_t { kHello = 1, kWelcome = 2, kRefusal = 3, kReady = 4 };
-
-struct Header {
-  uint32_t magic;
-  uint32_t length;  // Of the packet.
-  FrameType type;
-  uint16_t version;  // Of the layout; a hello is laid out in the oldest version that it offers.
-};
-
-struct VersionRange {
-  uint16_t oldest;
-  uint16_t newest;
-};
 
 struct TermsBody {
   uint8_t kind;
@@ -50,8 +34,8 @@ struct TermsBody {
 struct HelloBody {
   VersionRange versions;
   uint32_t reserved = 0;
-  std::array<char, kNameBytes> client_app;
-  std::array<char, kNameBytes> server_app;
+  NameField client_app;
+  NameField server_app;
   TermsBody terms;
 };
 
@@ -60,40 +44,22 @@ struct WelcomeBody {
 };
 
 static_assert(std::is_trivially_copyable_v<OutboxLayout>);
-static_assert(sizeof(Header) == 12 && sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 96);
+static_assert(sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 96);
 static_assert(sizeof(HelloBody) == 168 && sizeof(WelcomeBody) == 96);
-static_assert(sizeof(Header) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
-
-absl::Status Malformed(absl::string_view what) {
-  return absl::DataLossError(absl::StrCat("the peer does not speak the session protocol: ", what));
-}
+static_assert(sizeof(FrameHeader) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
 
 template <typename Body>
 std::string Frame(FrameType type, const Body& body, absl::string_view tail = "") {
   std::string packet;
-  AppendWire(Header{.magic = kMagic,
-                    .length = static_cast<uint32_t>(sizeof(Header) + sizeof(Body) + tail.size()),
-                    .type = type,
-                    .version = kOldestVersion},
-             &packet);
+  AppendFrameHeader(type, kOldestVersion, sizeof(Body) + tail.size(), &packet);
   AppendWire(body, &packet);
   packet.append(tail.data(), tail.size());
   return packet;
 }
 
-// Leaves the body in `rest`.
-absl::StatusOr<Header> TakeHeader(absl::Span<const std::byte>* rest) {
-  const size_t length = rest->size();
-  Header header;
-  if (!TakeWire(rest, &header)) return Malformed("a packet is shorter than a header");
-  if (header.magic != kMagic) return Malformed("a packet has another magic number");
-  if (header.length != length) return Malformed("a frame's length is not its packet's");
-  return header;
-}
-
-absl::Status CheckVersion(const Header& header) {
+absl::Status CheckVersion(const FrameHeader& header) {
   if (header.version == kOldestVersion) return absl::OkStatus();
-  return Malformed(absl::StrCat("a frame has version ", header.version, ", which was not agreed"));
+  return MalformedFrame(absl::StrCat("a frame has version ", header.version, ", which was not agreed"));
 }
 
 TermsBody ToBody(const SideTerms& terms) {
@@ -109,15 +75,15 @@ TermsBody ToBody(const SideTerms& terms) {
 }
 
 absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::byte> metadata) {
-  if (body.kind > static_cast<uint8_t>(MemoryKind::kJemalloc)) return Malformed("an unknown kind of memory");
-  if (body.regions > SessionMemory::kMaxRegions) return Malformed("too many regions");
-  if (body.channels > static_cast<uint32_t>(kMaxChannels)) return Malformed("too many channels");
-  if (body.reserved != 0 || body.reserved_too != 0) return Malformed("a reserved field is in use");
+  if (body.kind > static_cast<uint8_t>(MemoryKind::kJemalloc)) return MalformedFrame("an unknown kind of memory");
+  if (body.regions > SessionMemory::kMaxRegions) return MalformedFrame("too many regions");
+  if (body.channels > static_cast<uint32_t>(kMaxChannels)) return MalformedFrame("too many channels");
+  if (body.reserved != 0 || body.reserved_too != 0) return MalformedFrame("a reserved field is in use");
   if (body.metadata_bytes > kMaxMetadataBytes || body.metadata_bytes != metadata.size()) {
-    return Malformed("the metadata's size is wrong");
+    return MalformedFrame("the metadata's size is wrong");
   }
   SLUICE_RETURN_IF_ERROR(Validate(body.outbox));
-  if (body.outbox.capacity() < body.channels) return Malformed("more channels than its outbox holds");
+  if (body.outbox.capacity() < body.channels) return MalformedFrame("more channels than its outbox holds");
   return SideTerms{
       .kind = static_cast<MemoryKind>(body.kind),
       .channels = body.channels,
@@ -127,21 +93,6 @@ absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::
       .region_bytes = {body.region_bytes.begin(), body.region_bytes.begin() + body.regions},
       .metadata = std::string(reinterpret_cast<const char*>(metadata.data()), metadata.size()),
   };
-}
-
-std::array<char, kNameBytes> ToNameField(const std::string& name) {
-  std::array<char, kNameBytes> field = {};
-  std::copy_n(name.begin(), std::min(name.size(), field.size()), field.begin());
-  return field;
-}
-
-// A name and nothing but zeros behind it.
-absl::StatusOr<std::string> FromNameField(const std::array<char, kNameBytes>& field) {
-  const auto end = absl::c_find(field, '\0');
-  std::string name(field.begin(), end);
-  const bool zeros = std::all_of(end, field.end(), [](char c) { return c == '\0'; });
-  if (!zeros || !Validate(App{.name = name}).ok()) return Malformed("an app's name cannot be");
-  return name;
 }
 
 }  // namespace
@@ -163,17 +114,17 @@ std::string Encode(const Refusal& refusal) { return Frame(FrameType::kRefusal, T
 
 std::string EncodeReady() {
   std::string packet;
-  AppendWire(Header{.magic = kMagic, .length = sizeof(Header), .type = FrameType::kReady, .version = kOldestVersion},
-             &packet);
+  AppendFrameHeader(FrameType::kReady, kOldestVersion, 0, &packet);
   return packet;
 }
 
 absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
-  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
-  if (header.type != FrameType::kHello) return Malformed("its first frame is no hello");
+  SLUICE_ASSIGN_OR_RETURN(const FrameHeader header, TakeFrameHeader(&packet));
+  if (header.type != FrameType::kHello) return MalformedFrame("its first frame is no hello");
   VersionRange versions;
   absl::Span<const std::byte> range = packet;
-  if (!TakeWire(&range, &versions) || versions.oldest > versions.newest) return Malformed("a hello without versions");
+  if (!TakeWire(&range, &versions) || versions.oldest > versions.newest)
+    return MalformedFrame("a hello without versions");
   if (versions.oldest > kNewestVersion || versions.newest < kOldestVersion) {
     return WithReason(absl::FailedPreconditionError(absl::StrCat(
                           "no common version of the session protocol: the server speaks ", kOldestVersion, " to ",
@@ -182,8 +133,8 @@ absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
   }
   SLUICE_RETURN_IF_ERROR(CheckVersion(header));
   HelloBody body;
-  if (!TakeWire(&packet, &body)) return Malformed("a hello is too short");
-  if (body.reserved != 0) return Malformed("a reserved field is in use");
+  if (!TakeWire(&packet, &body)) return MalformedFrame("a hello is too short");
+  if (body.reserved != 0) return MalformedFrame("a reserved field is in use");
   SLUICE_ASSIGN_OR_RETURN(std::string client_app, FromNameField(body.client_app));
   SLUICE_ASSIGN_OR_RETURN(std::string server_app, FromNameField(body.server_app));
   SLUICE_ASSIGN_OR_RETURN(SideTerms terms, FromBody(body.terms, packet));
@@ -191,26 +142,26 @@ absl::StatusOr<Hello> DecodeHello(absl::Span<const std::byte> packet) {
 }
 
 absl::StatusOr<std::variant<Welcome, Refusal>> DecodeAnswer(absl::Span<const std::byte> packet) {
-  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
+  SLUICE_ASSIGN_OR_RETURN(const FrameHeader header, TakeFrameHeader(&packet));
   if (header.type == FrameType::kRefusal) {
     RefusalBody body;
-    if (!TakeWire(&packet, &body) || !packet.empty()) return Malformed("a refusal of another size");
+    if (!TakeWire(&packet, &body) || !packet.empty()) return MalformedFrame("a refusal of another size");
     absl::StatusOr<Refusal> refusal = FromBody(body);
-    if (!refusal.ok()) return Malformed(refusal.status().message());
+    if (!refusal.ok()) return MalformedFrame(refusal.status().message());
     return *std::move(refusal);
   }
-  if (header.type != FrameType::kWelcome) return Malformed("it answers a hello with neither welcome nor refusal");
+  if (header.type != FrameType::kWelcome) return MalformedFrame("it answers a hello with neither welcome nor refusal");
   SLUICE_RETURN_IF_ERROR(CheckVersion(header));
   WelcomeBody body;
-  if (!TakeWire(&packet, &body)) return Malformed("a welcome is too short");
+  if (!TakeWire(&packet, &body)) return MalformedFrame("a welcome is too short");
   SLUICE_ASSIGN_OR_RETURN(SideTerms terms, FromBody(body.terms, packet));
   return Welcome{.terms = std::move(terms)};
 }
 
 absl::Status DecodeReady(absl::Span<const std::byte> packet) {
-  SLUICE_ASSIGN_OR_RETURN(const Header header, TakeHeader(&packet));
+  SLUICE_ASSIGN_OR_RETURN(const FrameHeader header, TakeFrameHeader(&packet));
   SLUICE_RETURN_IF_ERROR(CheckVersion(header));
-  if (header.type != FrameType::kReady || !packet.empty()) return Malformed("it answers a welcome with no ready");
+  if (header.type != FrameType::kReady || !packet.empty()) return MalformedFrame("it answers a welcome with no ready");
   return absl::OkStatus();
 }
 

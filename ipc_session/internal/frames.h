@@ -20,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "ipc_session/internal/frame_header.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/refusal.h"
 #include "ipc_session/internal/session_memory.h"
@@ -30,9 +31,6 @@ namespace internal {
 
 inline constexpr uint16_t kOldestVersion = 1;
 inline constexpr uint16_t kNewestVersion = 1;
-
-// The largest packet of a login.
-inline constexpr size_t kMaxFrameBytes = 4096 + 512;
 
 // What each side brings into a session. Descriptors that go with it: the outbox, then the regions in their order.
 struct SideTerms {

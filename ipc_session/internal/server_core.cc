@@ -199,8 +199,10 @@ void ServerCore::EndWaiting() {
 }
 
 void ServerCore::Refuse(const ServerLogin& login, const absl::Status& why) const {
-  LogWarning(
-      absl::StrCat("refused ", login.description(), ": ", why.ToString(absl::StatusToStringMode::kWithNoExtraData)));
+  if (!login.is_inquiry()) {
+    LogWarning(
+        absl::StrCat("refused ", login.description(), ": ", why.ToString(absl::StatusToStringMode::kWithNoExtraData)));
+  }
   login.Refuse(why);
 }
 

@@ -6,6 +6,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_session/internal/frames.h"
+#include "ipc_session/internal/inquiry.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -70,19 +71,37 @@ ServerLogin::ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline,
 Deadline ServerLogin::next_step() const { return waits_for_client() ? deadline_ : Earlier(deadline_, kInFlightTick); }
 
 absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::Step() {
-  if (!waits_for_client()) {
+  if (is_inquiry_) {
+    SLUICE_RETURN_IF_ERROR(SendReport());
+  } else if (!waits_for_client()) {
     SLUICE_RETURN_IF_ERROR(SendWelcome());
   } else {
     SLUICE_ASSIGN_OR_RETURN(std::optional<ReceivedFrame> frame, TryReceiveFrame(socket_));
     if (frame.has_value()) {
       if (half_.has_value()) return TakeReady(*frame);
-      SLUICE_RETURN_IF_ERROR(TakeHello(*std::move(frame)));
+      SLUICE_RETURN_IF_ERROR(IsInquiry(frame->packet) ? TakeInquiry(*frame) : TakeHello(*std::move(frame)));
     }
   }
   if (deadline_.HasPassed()) {
     return absl::DeadlineExceededError(half_.has_value() ? "no ready came in time" : "no hello came in time");
   }
   return nullptr;
+}
+
+absl::Status ServerLogin::TakeInquiry(const ReceivedFrame& frame) {
+  is_inquiry_ = true;
+  SLUICE_RETURN_IF_ERROR(DecodeInquiry(frame.packet));
+  report_ = EncodeReport(terms_.sessions->Report(terms_.app, KindOf(terms_.memory.get())));
+  return SendReport();
+}
+
+absl::Status ServerLogin::SendReport() {
+  while (!report_.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const bool sent, TrySendFrame(socket_, report_.front()));
+    if (!sent) return absl::OkStatus();
+    report_.pop_front();
+  }
+  return absl::CancelledError("the inquiry is answered");
 }
 
 absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
@@ -136,10 +155,12 @@ absl::StatusOr<std::shared_ptr<SessionCore>> ServerLogin::TakeReady(const Receiv
   SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<SessionCore> core,
                           (*std::move(half_)).Open(std::move(socket_), std::move(process_), std::move(peer)));
   if (place_.has_value()) (*std::move(place_)).Fill(core);
+  terms_.sessions->Add(core);
   return core;
 }
 
 void ServerLogin::Refuse(const absl::Status& why) const {
+  if (absl::IsCancelled(why)) return;                         // An inquiry that is answered.
   SendFrame(socket_, Encode(RefusalFor(why))).IgnoreError();  // A client that has gone needs no answer.
 }
 

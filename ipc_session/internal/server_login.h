@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SESSION_INTERNAL_SERVER_LOGIN_H_
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +18,7 @@
 #include "ipc_session/internal/session_census.h"
 #include "ipc_session/internal/session_core.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_session/internal/session_registry.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/deadline.h"
@@ -34,6 +36,8 @@ struct ServerTerms {
   SessionOptions session;
   std::shared_ptr<const SessionMemoryFactory> memory;  // Null: on the heap.
   SessionCensus* census = nullptr;                     // Outlives the logins. Null: there is no limit.
+  // All that were opened.
+  std::shared_ptr<SessionRegistry> sessions = std::make_shared<SessionRegistry>();
 };
 
 class ServerLogin {
@@ -45,7 +49,7 @@ class ServerLogin {
   FdView socket() const { return socket_; }
   uid_t uid() const { return client_.uid; }
   // Whether it waits for its client. Else there was no room to answer it, and it is to be tried again.
-  bool waits_for_client() const { return welcome_.empty(); }
+  bool waits_for_client() const { return welcome_.empty() && report_.empty(); }
   // Whether its client has said no hello yet.
   bool is_silent() const { return !half_.has_value(); }
   // When to call `Step` again at the latest.
@@ -58,12 +62,18 @@ class ServerLogin {
   // Tells the client the class of `why` and no more. The login is of no more use.
   void Refuse(const absl::Status& why) const;
 
+  // It has asked about the sessions instead of logging in: its end, with whatever error, is nothing for the log.
+  bool is_inquiry() const { return is_inquiry_; }
+
   // Who it is, for the log.
   std::string description() const;
 
  private:
   ServerLogin(Fd socket, const ServerTerms& terms, Deadline deadline, Credentials client, PidFd process);
 
+  // CANCELLED: the inquiry is answered.
+  absl::Status TakeInquiry(const ReceivedFrame& frame);
+  absl::Status SendReport();
   absl::Status TakeHello(ReceivedFrame frame);
   // Sends the welcome that is due, if there is room.
   absl::Status SendWelcome();
@@ -81,6 +91,8 @@ class ServerLogin {
   std::optional<LoginHalf> half_;
   std::string welcome_;  // Empty until then, and once it is sent.
   std::vector<FdView> welcome_descriptors_;
+  bool is_inquiry_ = false;
+  std::deque<std::string> report_;  // What is not sent of it.
 };
 
 }  // namespace internal

@@ -125,7 +125,8 @@ TEST_F(ServerLoginTest, AnyFlippedBitOfAHelloIsHarmless) {
     std::string bent = good;
     bent[bit / 8] = static_cast<char>(bent[bit / 8] ^ (1 << (bit % 8)));
     const absl::Status status = StatusAfter(bent, script_.descriptors);
-    EXPECT_THAT(status.code(), AnyOf(absl::StatusCode::kOk, kDataLoss, kDenied, absl::StatusCode::kFailedPrecondition))
+    EXPECT_THAT(status.code(), AnyOf(absl::StatusCode::kOk, kDataLoss, kDenied, absl::StatusCode::kFailedPrecondition,
+                                     absl::StatusCode::kCancelled))  // One bit makes it an inquiry.
         << "bit " << bit << ": " << status;
   }
   login_.reset();

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_session/internal/limits.h"
+#include "ipc_transport/counters.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/internal/ring_parts.h"
 #include "ipc_transport/internal/spinner.h"
@@ -39,6 +40,23 @@ Refusal RefusalFor(const absl::Status& why) {
   return {.code = why.code(), .reason = ReasonOf(why), .text = "the peer could not accept the channel"};
 }
 
+TrafficReport ReportOf(const DirectionCounters& counters) {
+  return {.messages = counters.messages,
+          .bytes = counters.bytes,
+          .refused = counters.refused,
+          .spins = counters.spins,
+          .sleeps = counters.sleeps};
+}
+
+ChannelReport ReportOf(uint32_t id, PipeKind kind, const Pipe& pipe) {
+  const PipeCounters counters = pipe.counters();
+  return {.id = id,
+          .pipe = kind,
+          .sent = ReportOf(counters.sent),
+          .received = ReportOf(counters.received),
+          .unread_bytes = counters.unread_bytes};
+}
+
 }  // namespace
 
 std::shared_ptr<SessionChannels> SessionChannels::Create(Parts parts) {
@@ -53,8 +71,8 @@ SessionChannels::SessionChannels(Parts parts)
       outboxes_(std::move(parts.outboxes)),
       max_channels_(parts.max_channels),
       first_count_(parts.channels),
-      lanes_(outboxes_->own.layout()),
       first_peer_id_(FirstId(Other(side_))),
+      lanes_(outboxes_->own.layout()),
       next_own_id_(FirstId(side_)),
       next_peer_id_(first_peer_id_) {}
 
@@ -63,7 +81,7 @@ void SessionChannels::MakeFirst() {
   for (uint32_t i = 0; i < first_count_; ++i) {
     const std::optional<LanePlace> lane = lanes_.Take(outboxes_->own.layout().ring_bytes);
     live_[i].lane = lane;
-    first_.push_back(HandOut(i, RingOf(i, *lane, outboxes_->peer.layout().first_lane(i))));
+    first_.push_back(HandOut(i, PipeKind::kRing, RingOf(i, *lane, outboxes_->peer.layout().first_lane(i))));
   }
 }
 
@@ -82,7 +100,7 @@ absl::StatusOr<uint32_t> SessionChannels::StartOpening(const ChannelOptions& opt
   SLUICE_RETURN_IF_ERROR(ProcessLocked());
   SLUICE_RETURN_IF_ERROR(CheckRoomToOpen());
   OpenFrame frame = {.channel = next_own_id_, .pipe = options.pipe, .metadata = options.metadata};
-  Opening opening;
+  Opening opening = {.kind = options.pipe};
   Fd for_peer;
   if (options.pipe == PipeKind::kRing) {
     const uint64_t ring_bytes =
@@ -148,7 +166,8 @@ absl::StatusOr<Channel> SessionChannels::FinishOpening(uint32_t id, Deadline dea
     Live& live = live_[id];
     live.lane = opening->lane;
     live.retired_there = opening->retired_there;
-    if (opening->lane.has_value()) return HandOut(id, RingOf(id, *opening->lane, opening->accept->lane));
+    if (opening->lane.has_value())
+      return HandOut(id, PipeKind::kRing, RingOf(id, *opening->lane, opening->accept->lane));
   }
   absl::StatusOr<std::unique_ptr<Pipe>> pipe = FinishPipe(*std::move(opening->pipe), deadline);
   if (!pipe.ok()) {
@@ -156,7 +175,7 @@ absl::StatusOr<Channel> SessionChannels::FinishOpening(uint32_t id, Deadline dea
     return pipe.status();
   }
   const MutexLock lock(mutex_);
-  return HandOut(id, *std::move(pipe));
+  return HandOut(id, opening->kind, *std::move(pipe));
 }
 
 absl::StatusOr<std::unique_ptr<Pipe>> SessionChannels::FinishPipe(PipeOpening opening, Deadline deadline) {
@@ -192,7 +211,11 @@ void SessionChannels::EndWithdrawn(uint32_t id) {
     OwnLane(outboxes_->own.lane(*opening.lane)).control.closed.store(1, std::memory_order_release);
     link_->RingDoorbell();
   }
-  live_[id] = {.lane = opening.lane, .pipe = {}, .retired_here = true, .retired_there = opening.retired_there};
+  live_[id] = {.kind = opening.kind,
+               .lane = opening.lane,
+               .pipe = {},
+               .retired_here = true,
+               .retired_there = opening.retired_there};
   Send(RetireFrame{.channel = id});
   ForgetIfRetired(id);
 }
@@ -229,6 +252,7 @@ std::optional<SessionChannels::Offer> SessionChannels::PopOffer() {
 absl::StatusOr<Channel> SessionChannels::Accept(uint32_t id, const PipeSizes& sizes, Deadline deadline) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   Offered offered;
+  PipeKind kind;
   {
     const MutexLock lock(mutex_);
     SLUICE_RETURN_IF_ERROR(ProcessLocked());
@@ -236,7 +260,8 @@ absl::StatusOr<Channel> SessionChannels::Accept(uint32_t id, const PipeSizes& si
     if (found == offers_.end()) return absl::UnavailableError("the peer has withdrawn the channel that it offered");
     offered = std::move(found->second);
     offers_.erase(found);
-    if (offered.frame.pipe == PipeKind::kRing) return AcceptRing(offered.frame, sizes);
+    kind = offered.frame.pipe;
+    if (kind == PipeKind::kRing) return AcceptRing(offered.frame, sizes);
   }
   absl::StatusOr<std::unique_ptr<Pipe>> pipe = AcceptPipe(std::move(offered), sizes, deadline);
   const MutexLock lock(mutex_);
@@ -244,7 +269,7 @@ absl::StatusOr<Channel> SessionChannels::Accept(uint32_t id, const PipeSizes& si
     Send(RefuseFrame{.channel = id, .refusal = RefusalFor(pipe.status())});
     return pipe.status();
   }
-  Channel channel = HandOut(id, *std::move(pipe));
+  Channel channel = HandOut(id, kind, *std::move(pipe));
   Send(AcceptFrame{.channel = id});
   os::Point("session.channel.accept_sent");
   return channel;
@@ -257,7 +282,7 @@ absl::StatusOr<Channel> SessionChannels::AcceptRing(const OpenFrame& frame, cons
     return lane.status();
   }
   live_[frame.channel].lane = *lane;
-  Channel channel = HandOut(frame.channel, RingOf(frame.channel, *lane, frame.lane));
+  Channel channel = HandOut(frame.channel, PipeKind::kRing, RingOf(frame.channel, *lane, frame.lane));
   Send(AcceptFrame{.channel = frame.channel, .lane = *lane});
   os::Point("session.channel.accept_sent");
   return channel;
@@ -325,13 +350,15 @@ std::unique_ptr<Pipe> SessionChannels::RingOf(uint32_t id, const LanePlace& own,
                               .mapping = outboxes_});
 }
 
-Channel SessionChannels::HandOut(uint32_t id, std::unique_ptr<Pipe> pipe) {
+Channel SessionChannels::HandOut(uint32_t id, PipeKind kind, std::unique_ptr<Pipe> pipe) {
   const auto retire = [session = weak_from_this(), id](Pipe* destroyed) {
     delete destroyed;
     if (const std::shared_ptr<SessionChannels> self = session.lock()) self->RetireHere(id);
   };
   std::shared_ptr<Pipe> shared(pipe.release(), retire);
-  live_[id].pipe = shared;
+  Live& live = live_[id];
+  live.kind = kind;
+  live.pipe = shared;
   return Channel(std::move(shared));
 }
 
@@ -352,6 +379,20 @@ void SessionChannels::ForgetIfRetired(uint32_t id) {
   link_->DropDescriptors(id);
   if (live.lane.has_value()) lanes_.GiveBack(*live.lane);
   live_.erase(found);
+}
+
+std::vector<ChannelReport> SessionChannels::Report() {
+  if (fork_guard_.InForkedChild()) return {};
+  std::vector<std::shared_ptr<Pipe>> pipes;  // Let go without the lock: the last one retires.
+  std::vector<ChannelReport> reports;
+  const MutexLock lock(mutex_);
+  for (const auto& [id, live] : live_) {
+    std::shared_ptr<Pipe> pipe = live.pipe.lock();
+    if (pipe == nullptr) continue;
+    reports.push_back(ReportOf(id, live.kind, *pipe));
+    pipes.push_back(std::move(pipe));
+  }
+  return reports;
 }
 
 void SessionChannels::CloseAll() {

@@ -24,6 +24,7 @@
 #include "ipc_session/internal/lane_space.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_session/internal/session_report.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_util/deadline.h"
@@ -81,24 +82,29 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   // Acts upon what came. Never waits. Errors: why the session has ended.
   absl::Status Process();
 
+  // What the channels that are in use here have counted. Delays no traffic.
+  std::vector<ChannelReport> Report();
+
   // The session has ended on this side: so do all channels that do not end with the link.
   void CloseAll();
 
  private:
   // Keeps an own lane until neither side looks at it.
   struct Live {
-    std::optional<LanePlace> lane;  // Of a ring channel.
-    std::weak_ptr<Pipe> pipe;
+    PipeKind kind = PipeKind::kRing;
+    std::optional<LanePlace> lane = {};  // Of a ring channel.
+    std::weak_ptr<Pipe> pipe = {};
     bool retired_here = false;
     bool retired_there = false;
   };
 
   struct Opening {
-    std::optional<LanePlace> lane;      // Of a ring channel.
-    std::optional<PipeOpening> pipe;    // Of another.
-    bool withdrawn = false;             // Nobody waits for the answer.
-    std::optional<AcceptFrame> accept;  // One of these is the answer, once it came.
-    std::optional<Refusal> refusal;
+    PipeKind kind = PipeKind::kRing;
+    std::optional<LanePlace> lane = {};      // Of a ring channel.
+    std::optional<PipeOpening> pipe = {};    // Of another.
+    bool withdrawn = false;                  // Nobody waits for the answer.
+    std::optional<AcceptFrame> accept = {};  // One of these is the answer, once it came.
+    std::optional<Refusal> refusal = {};
     bool retired_there = false;  // After it was accepted.
   };
 
@@ -139,7 +145,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
 
   std::unique_ptr<Pipe> RingOf(uint32_t id, const LanePlace& own, const LanePlace& peer) const;
   // Its channel, which retires it when it is destroyed.
-  Channel HandOut(uint32_t id, std::unique_ptr<Pipe> pipe) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Channel HandOut(uint32_t id, PipeKind kind, std::unique_ptr<Pipe> pipe) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RetireHere(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
   void ForgetIfRetired(uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An opening that was withdrawn has its answer.

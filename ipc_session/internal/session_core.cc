@@ -48,6 +48,15 @@ absl::Status SessionCore::WaitForEnd(Deadline deadline) const {
   }
 }
 
+SessionReport SessionCore::Report(size_t max_channels) const {
+  SessionReport report = {.peer = peer_, .has_ended = link_->ended()};
+  if (memory_ != nullptr) report.memory = memory_->Usage();
+  report.listed = channels_->Report();
+  report.channels = static_cast<uint32_t>(report.listed.size());
+  if (report.listed.size() > max_channels) report.listed.resize(max_channels);
+  return report;
+}
+
 void SessionCore::End() {
   if (is_ended_here_.exchange(true, std::memory_order_relaxed)) return;
   os::Point("session.closing");

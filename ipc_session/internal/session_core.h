@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SESSION_INTERNAL_SESSION_CORE_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -15,6 +16,7 @@
 #include "ipc_session/internal/session_channels.h"
 #include "ipc_session/internal/session_dispatcher.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_session/internal/session_report.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_transport/internal/link.h"
 #include "ipc_util/deadline.h"
@@ -58,6 +60,9 @@ class SessionCore {
 
   absl::Status status() const;
   absl::Status WaitForEnd(Deadline deadline) const;
+
+  // For whoever asks; lists at most `max_channels`. Does not know when it was opened.
+  SessionReport Report(size_t max_channels) const;
 
   // Says goodbye. Never waits.
   void End();

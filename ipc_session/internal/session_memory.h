@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -47,6 +48,14 @@ struct ReleaseCounters {
   std::shared_ptr<const void> mapping;           // Keeps both mapped.
 };
 
+// What this side's messages take of its part.
+struct MemoryUsage {
+  uint64_t used_bytes = 0;
+  uint64_t limit_bytes = 0;
+
+  friend bool operator==(const MemoryUsage&, const MemoryUsage&) = default;
+};
+
 // One session's memory on one side. Called in this order: the client `Offer`s in its hello; the server `Adopt`s, then
 // `Offer`s in its welcome; the client `Adopt`s; both `Open`.
 class SessionMemory {
@@ -59,6 +68,9 @@ class SessionMemory {
   // Validates and maps what the peer offered. DATA_LOSS: it is not what this kind expects.
   virtual absl::Status Adopt(std::vector<ReceivedRegion> regions) = 0;
   virtual std::shared_ptr<MessageStore> Open(ReleaseCounters counters) = 0;
+
+  // Once it is open; from any thread. nullopt: this kind cannot tell.
+  virtual std::optional<MemoryUsage> Usage() const { return std::nullopt; }
 };
 
 class SessionMemoryFactory {

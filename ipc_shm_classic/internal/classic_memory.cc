@@ -6,7 +6,6 @@
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
-#include "ipc_shm/internal/segment_store.h"
 #include "ipc_shm_classic/arena.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -67,7 +66,16 @@ absl::Status ClassicMemory::Adopt(std::vector<ReceivedRegion> regions) {
 }
 
 std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters) {
-  return SegmentStore::Create(std::move(arena_), own_, peer_, std::move(counters));
+  std::shared_ptr<SegmentStore> store = SegmentStore::Create(std::move(arena_), own_, peer_, std::move(counters));
+  store_ = store;
+  return store;
+}
+
+std::optional<MemoryUsage> ClassicMemory::Usage() const {
+  const std::shared_ptr<SegmentStore> store = store_.lock();
+  if (store == nullptr) return std::nullopt;
+  const shm::ArenaStats stats = store->arena_stats();
+  return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
 }
 
 std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory() {

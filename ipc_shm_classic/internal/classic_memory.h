@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,6 +13,7 @@
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/segment_store.h"
 #include "ipc_util/region.h"
 
 namespace ipc {
@@ -26,6 +28,7 @@ class ClassicMemory final : public SessionMemory {
   absl::StatusOr<std::vector<OfferedRegion>> Offer() override;
   absl::Status Adopt(std::vector<ReceivedRegion> regions) override;
   std::shared_ptr<MessageStore> Open(ReleaseCounters counters) override;
+  std::optional<MemoryUsage> Usage() const override;
 
  private:
   ClassicMemory(Side side, uint64_t arena_bytes) : side_(side), arena_bytes_(arena_bytes) {}
@@ -37,7 +40,8 @@ class ClassicMemory final : public SessionMemory {
   const uint64_t arena_bytes_;
   RegionWindow own_;
   RegionWindow peer_;
-  std::unique_ptr<shm::Arena> arena_;
+  std::unique_ptr<shm::Arena> arena_;  // Until it is open.
+  std::weak_ptr<SegmentStore> store_;  // From then on.
 };
 
 // `Factory()` for MemorySession.

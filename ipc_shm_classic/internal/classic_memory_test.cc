@@ -1,11 +1,14 @@
 #include "ipc_shm_classic/internal/classic_memory.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
@@ -62,6 +65,23 @@ TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
   const auto stores = testing::Open(*server, *client);
   EXPECT_OK(stores.b->Allocate(kArena));
   EXPECT_THAT(stores.b->Allocate(1), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(ClassicMemoryTest, TellsWhatMessagesOfItsSideTake) {
+  const auto client = Create(Side::kClient);
+  const auto server = Create(Side::kServer);
+  ASSERT_OK_AND_ASSIGN(const auto of_client, client->Offer());
+  ASSERT_OK(server->Adopt(Received(of_client)));
+  ASSERT_OK_AND_ASSIGN(const auto of_server, server->Offer());
+  ASSERT_OK(client->Adopt(Received(of_server)));
+  EXPECT_EQ(server->Usage(), std::nullopt);  // Not open.
+  const auto stores = testing::Open(*server, *client);
+  EXPECT_EQ(server->Usage(), (MemoryUsage{.used_bytes = 0, .limit_bytes = kArena}));
+  ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, stores.a->Allocate(1000));
+  EXPECT_GE(server->Usage()->used_bytes, 1000);
+  EXPECT_EQ(client->Usage()->used_bytes, 0);
+  stores.a->Free(segment);
+  EXPECT_EQ(server->Usage()->used_bytes, 0);
 }
 
 // D2, H1: what a hostile server may send.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -12,6 +13,7 @@
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/segment_store.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -25,6 +27,7 @@ class JemallocMemory final : public SessionMemory {
   absl::StatusOr<std::vector<OfferedRegion>> Offer() override;
   absl::Status Adopt(std::vector<ReceivedRegion> regions) override;
   std::shared_ptr<MessageStore> Open(ReleaseCounters counters) override;
+  std::optional<MemoryUsage> Usage() const override;
 
  private:
   JemallocMemory(RegionWindow own, Fd for_peer, std::unique_ptr<shm::Arena> arena);
@@ -32,7 +35,8 @@ class JemallocMemory final : public SessionMemory {
   const RegionWindow own_;
   const Fd for_peer_;  // Of the own region, for reading.
   RegionWindow peer_;
-  std::unique_ptr<shm::Arena> arena_;
+  std::unique_ptr<shm::Arena> arena_;  // Until it is open.
+  std::weak_ptr<SegmentStore> store_;  // From then on.
 };
 
 // `Factory()` for MemorySession.

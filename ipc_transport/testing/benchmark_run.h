@@ -12,10 +12,11 @@ inline namespace sluice_0 {
 namespace testing {
 
 // Runs the program at the path in the environment's `variable` as shortly as it can, and expects `rows` and no others,
-// each with its percentiles or its rate. `slow` are rows that it has beside them, and that are not run. In a build
-// whose figures would mean nothing, expects that the program says so.
+// each with its percentiles or its rate, but for `gauges`, which time nothing. `slow` are rows that it has beside them,
+// and that are not run. In a build whose figures would mean nothing, expects that the program says so.
 void ExpectRows(const char* variable, std::initializer_list<absl::string_view> rows,
-                std::initializer_list<absl::string_view> slow = {});
+                std::initializer_list<absl::string_view> slow = {},
+                std::initializer_list<absl::string_view> gauges = {});
 
 }  // namespace testing
 }  // namespace sluice_0

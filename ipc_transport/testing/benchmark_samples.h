@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
 #include "ipc_util/internal/clock.h"
 
@@ -21,8 +22,11 @@ class Samples {
 
   void Add(uint64_t nanos) { nanos_[count_++ % kCapacity] = nanos; }
 
-  // Sets the counters p50_ns, p99_ns and p999_ns.
-  void Report(benchmark::State& state);
+  // Sets the counters p50_ns, p99_ns and p999_ns, each with `prefix` before it.
+  void Report(benchmark::State& state, absl::string_view prefix = "");
+
+  // In nanoseconds; 0: there are none.
+  double Median() const;
 
  private:
   static constexpr size_t kCapacity = size_t{1} << 20;
