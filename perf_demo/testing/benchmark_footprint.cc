@@ -1,5 +1,6 @@
 #include "perf_demo/testing/benchmark_footprint.h"
 
+#include <malloc.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -70,35 +71,53 @@ struct Footprint {
 
 // Memory.
 
-// Counted page by page; /proc/self/status lags behind.
-uint64_t ResidentBytes() {
-  std::ifstream smaps("/proc/self/smaps_rollup");
-  std::string word;
-  uint64_t kibibytes;
-  while (smaps >> word) {
-    if (word == "Rss:" && smaps >> kibibytes) return kibibytes * 1024;
+struct Memory {
+  double resident = 0;  // Bytes.
+  double share = 0;     // The same, but of a page that n processes map an n-th.
+
+  // Counted page by page; /proc/self/status lags behind.
+  static Memory Now() {
+    std::ifstream smaps("/proc/self/smaps_rollup");
+    Memory memory;
+    double kibibytes;
+    for (std::string word; smaps >> word;) {
+      if (word == "Rss:" && smaps >> kibibytes) memory.resident = kibibytes * 1024;
+      if (word == "Pss:" && smaps >> kibibytes) memory.share = kibibytes * 1024;
+    }
+    if (memory.resident == 0 || memory.share == 0) Die("the kernel does not tell the resident memory");
+    return memory;
   }
-  Die("the kernel does not tell the resident memory");
-}
-
-// What `open` adds on this side, each of `count` times, when it was called once before.
-template <typename Open>
-double BytesEach(int count, Open open) {
-  open();
-  const uint64_t before = ResidentBytes();
-  for (int i = 0; i < count; ++i) open();
-  return (static_cast<double>(ResidentBytes()) - static_cast<double>(before)) / count;
-}
-
-struct MemoryTold {
-  std::atomic<double> bytes;  // The packet that follows orders it.
 };
 
-void SetMemory(benchmark::State& state, TargetTable& table, const std::string& what, double here, double there,
-               double target) {
-  state.counters["client_bytes"] = here;
-  state.counters["server_bytes"] = there;
-  table.Set(what, std::max(here, there) / 1024, target, "KiB");
+// What `open` adds on this side, each of `count` times, when it was called once before; counted when both sides are
+// done, between two calls of `meet`.
+template <typename Open, typename Meet>
+Memory MemoryEach(int count, Open open, Meet meet) {
+  open();
+  malloc_trim(0);  // What was freed before would be used instead of new memory.
+  meet();
+  const Memory before = Memory::Now();
+  meet();
+  for (int i = 0; i < count; ++i) open();
+  meet();
+  const Memory after = Memory::Now();
+  meet();
+  return {.resident = (after.resident - before.resident) / count, .share = (after.share - before.share) / count};
+}
+
+void Meet(ipc::FdView socket) {
+  Tell(socket);
+  Hear(socket);
+}
+
+void SetMemory(benchmark::State& state, TargetTable& table, const std::string& what, const Memory& here,
+               const Memory& there, double target) {
+  state.counters["client_bytes"] = here.resident;
+  state.counters["server_bytes"] = there.resident;
+  state.counters["client_share_bytes"] = here.share;
+  state.counters["server_share_bytes"] = there.share;
+  table.Set(absl::StrCat("R17 memory of a ", what), std::max(here.resident, there.resident) / 1024, target, "KiB");
+  table.Set(absl::StrCat("    its share, ", what), std::max(here.share, there.share) / 1024, target, "KiB");
 }
 
 }  // namespace
@@ -147,30 +166,28 @@ void IdleSession(benchmark::State& state, TargetTable& table, int channels, Rows
 void SessionMemory(benchmark::State& state, TargetTable& table, Mode mode) {
   constexpr int kSessions = 16;
   const TempDir folder;
-  const SharedMemory<MemoryTold> told;
+  const SharedMemory<Memory> told;
   for (auto _ : state) {
     Peer peer(ipc::testing::Cores::kOneEach, [&](ipc::Fd socket) {
       absl::AnyInvocable<ipc::Session()> accept = ListenIn(mode, folder.path());
       Tell(socket);
       std::vector<ipc::Session> sessions;
-      told->bytes.store(BytesEach(kSessions, [&] { sessions.push_back(accept()); }), std::memory_order_relaxed);
-      Tell(socket);
-      Hear(socket);
+      *told.operator->() = MemoryEach(kSessions, [&] { sessions.push_back(accept()); }, [&] { Meet(socket); });
+      Meet(socket);
     });
     Hear(peer.socket());
     std::vector<ipc::Session> sessions;
-    const double here = BytesEach(kSessions, [&] { sessions.push_back(ConnectIn(mode, folder.path())); });
-    Hear(peer.socket());
-    SetMemory(state, table, absl::StrCat("R17 memory of a session, ", Name(mode)), here,
-              told->bytes.load(std::memory_order_relaxed), 256);
-    Tell(peer.socket());
+    const Memory here = MemoryEach(
+        kSessions, [&] { sessions.push_back(ConnectIn(mode, folder.path())); }, [&] { Meet(peer.socket()); });
+    Meet(peer.socket());
+    SetMemory(state, table, absl::StrCat("session, ", Name(mode)), here, *told.operator->(), 256);
   }
 }
 
 void ChannelMemory(benchmark::State& state, TargetTable& table) {
   const ipc::SessionOptions options = {.outbox_bytes = uint64_t{1} << 30};
   const TempDir folder;
-  const SharedMemory<MemoryTold> told;
+  const SharedMemory<Memory> told;
   for (auto _ : state) {
     Peer peer(ipc::testing::Cores::kOneEach, [&](ipc::Fd socket) {
       ipc::Session session = AcceptSession(Mode::kHeap, folder.path(), socket, options);
@@ -182,20 +199,19 @@ void ChannelMemory(benchmark::State& state, TargetTable& table) {
         Check(channel.status());
         channels.push_back(*std::move(channel));
       };
-      told->bytes.store(BytesEach(kManyChannels, accept), std::memory_order_relaxed);
-      Tell(socket);
-      Hear(socket);
+      *told.operator->() = MemoryEach(kManyChannels, accept, [&] { Meet(socket); });
+      Meet(socket);
     });
     ipc::Session session = ConnectSession(Mode::kHeap, folder.path(), peer.socket(), options);
     std::vector<ipc::Channel> channels;
-    const double here = BytesEach(kManyChannels, [&] {
+    const auto open = [&] {
       absl::StatusOr<ipc::Channel> channel = session.OpenChannel();
       Check(channel.status());
       channels.push_back(*std::move(channel));
-    });
-    Hear(peer.socket());
-    SetMemory(state, table, "R17 memory of a channel, ring", here, told->bytes.load(std::memory_order_relaxed), 16);
-    Tell(peer.socket());
+    };
+    const Memory here = MemoryEach(kManyChannels, open, [&] { Meet(peer.socket()); });
+    Meet(peer.socket());
+    SetMemory(state, table, "channel, ring", here, *told.operator->(), 16);
   }
 }
 

@@ -14,7 +14,7 @@ namespace cache_demo {
 void IdleSession(benchmark::State& state, TargetTable& table, int channels, ipc::testing::Rows rows);
 
 // BM_SessionMemory, BM_ChannelMemory: resident bytes, private and shared, that one more takes on either side; of many
-// that were opened and not used.
+// that were opened and not used; and its share, with pages that both sides map counted by half.
 void SessionMemory(benchmark::State& state, TargetTable& table, Mode mode);
 void ChannelMemory(benchmark::State& state, TargetTable& table);
 
