@@ -123,11 +123,14 @@ std::optional<Link::Control> Link::TakeControl() {
 
 void Link::DropDescriptors(uint32_t channel) {
   MutexLock lock(mutex_);
-  std::erase_if(batches_, [&](const DescriptorBatch& batch) {
-    if (batch.channel != channel) return false;
-    waiting_descriptors_ -= batch.descriptors.size();
-    return true;
-  });
+  for (auto batch = batches_.begin(); batch != batches_.end();) {
+    if (batch->channel == channel) {
+      waiting_descriptors_ -= batch->descriptors.size();
+      batch = batches_.erase(batch);
+    } else {
+      ++batch;
+    }
+  }
 }
 
 absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
