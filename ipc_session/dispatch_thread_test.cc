@@ -112,6 +112,7 @@ SLUICE_CHILD_ROLE(without_threads) {
   if (setrlimit(RLIMIT_NPROC, &none) != 0) return 2;
   TellParent(DispatchThread::Start(*pair.server).status().ToString());
   TellParent(pair.server->status().ToString());
+  HearParent();  // Until it is killed: a leak checker would need a thread, too.
   return 0;
 }
 
@@ -122,7 +123,6 @@ TEST(DispatchThreadWithoutThreadsTest, SaysSoAndTheSessionGoesOn) {
             "RESOURCE_EXHAUSTED: no thread to drive a session with: raise RLIMIT_NPROC (ulimit -u) or "
             "kernel.threads-max");
   EXPECT_EQ(child.Hear(), "OK");
-  EXPECT_EQ(child.Wait(), 0);
 }
 
 }  // namespace

@@ -1,9 +1,7 @@
 // What link_test cannot see in one process: how the peer's process ended, and signals.
 
 #include <signal.h>
-#include <sys/time.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <memory>
@@ -16,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_transport/internal/link.h"
@@ -26,6 +23,7 @@
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/signal_storm.h"
 #include "ipc_util/testing/socket_pair.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
@@ -44,35 +42,6 @@ SLUICE_CHILD_ROLE(waits) {
   HearParent();
   return 0;
 }
-
-// A signal each millisecond, with a handler that interrupts system calls.
-class SignalStorm {
- public:
-  SignalStorm() {
-    signals_ = 0;
-    struct sigaction action = {};
-    action.sa_handler = [](int) { ++signals_; };
-    sigaction(SIGALRM, &action, &before_);
-    Set(absl::Milliseconds(1));
-  }
-  ~SignalStorm() {
-    Set(absl::ZeroDuration());
-    sigaction(SIGALRM, &before_, nullptr);
-  }
-
-  int signals() const { return signals_; }
-
- private:
-  static void Set(absl::Duration interval) {
-    const timeval time = absl::ToTimeval(interval);
-    const itimerval timer = {.it_interval = time, .it_value = time};
-    setitimer(ITIMER_REAL, &timer, nullptr);
-  }
-
-  static std::atomic<int> signals_;
-  struct sigaction before_;
-};
-std::atomic<int> SignalStorm::signals_ = 0;
 
 // Descriptors to and fro; `first` begins. OK: none was lost.
 absl::Status ExchangeDescriptors(Link& link, bool first) {
