@@ -33,7 +33,7 @@ absl::Span<const std::byte> BytesOf(const std::string& packet) {
 ChannelReport ChannelWith(uint32_t id) {
   return {.id = id,
           .pipe = static_cast<PipeKind>(id % 3),
-          .sent = {.messages = 10 + id, .bytes = 640, .refused = 1, .spins = 2, .sleeps = 3},
+          .sent = {.messages = 10 + id, .bytes = 640, .refused = 1, .spins = 2, .sleeps = 3, .sizes = {1, 0, 9}},
           .received = {.messages = 20 + id, .bytes = 1280, .refused = 4, .spins = 5, .sleeps = 6},
           .unread_bytes = 64};
 }
@@ -237,7 +237,7 @@ TEST(ReportTest, ARefusalInsteadIsItsError) {
 }
 
 TEST(ReportTest, RandomBytesAreRefusedOrDecoded) {  // V1
-  const std::string packet = EncodeReport(ReportWith(3, 3))[0];
+  const std::string packet = EncodeReport(ReportWith(1, 3))[0];
   std::mt19937 random(1);
   int decoded = 0;
   for (int round = 0; round < 20'000; ++round) {

@@ -45,7 +45,8 @@ TrafficReport ReportOf(const DirectionCounters& counters) {
           .bytes = counters.bytes,
           .refused = counters.refused,
           .spins = counters.spins,
-          .sleeps = counters.sleeps};
+          .sleeps = counters.sleeps,
+          .sizes = counters.sizes};
 }
 
 ChannelReport ReportOf(uint32_t id, PipeKind kind, const Pipe& pipe) {

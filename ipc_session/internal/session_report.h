@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_REPORT_H_
 #define SLUICE_IPC_SESSION_INTERNAL_SESSION_REPORT_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "ipc_session/channel_options.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_transport/counters.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -24,6 +26,7 @@ struct TrafficReport {
   uint64_t refused = 0;
   uint64_t spins = 0;
   uint64_t sleeps = 0;
+  std::array<uint64_t, DirectionCounters::kSizeClasses> sizes = {};
 
   friend bool operator==(const TrafficReport&, const TrafficReport&) = default;
 };

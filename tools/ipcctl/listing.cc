@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 
 #include "absl/algorithm/container.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "ipc_session/channel_options.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_session/internal/session_report.h"
@@ -145,10 +148,17 @@ std::string JsonString(absl::string_view text) {
   return absl::StrCat(json, "\"");
 }
 
+// Up to the last class that has any.
+std::string SizesJson(const TrafficReport& traffic) {
+  absl::Span<const uint64_t> sizes = traffic.sizes;
+  while (!sizes.empty() && sizes.back() == 0) sizes.remove_suffix(1);
+  return absl::StrCat("[", absl::StrJoin(sizes, ","), "]");
+}
+
 std::string TrafficJson(const TrafficReport& traffic, absl::string_view rates) {
   return absl::StrCat("{\"messages\":", traffic.messages, ",\"bytes\":", traffic.bytes,
                       ",\"refused\":", traffic.refused, ",\"spins\":", traffic.spins, ",\"sleeps\":", traffic.sleeps,
-                      rates, "}");
+                      ",\"sizes\":", SizesJson(traffic), rates, "}");
 }
 
 std::string RatesJson(double messages, double bytes) {

@@ -73,6 +73,12 @@ TEST(ListingTest, TellsOfTheArenaAndOfTheEnd) {
                                               HasSubstr("\"has_ended\":true")));
 }
 
+TEST(ListingTest, SizesAreAHistogramUpToTheLargest) {
+  Listing listing = ListingWith(1, 1);
+  listing.servers[0].answer.report.listed[0].listed[0].sent.sizes = {1, 0, 9};
+  EXPECT_THAT(ToJson(listing, nullptr), AllOf(HasSubstr("\"sizes\":[1,0,9]"), HasSubstr("\"sizes\":[]")));
+}
+
 TEST(ListingTest, PathsCannotWriteOnTheTerminalOrBreakJson) {
   Listing listing = ListingWith(1, 1);
   listing.servers[0].socket = "/tmp/\033[2J\"\n.sock";
