@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -15,6 +16,10 @@ namespace {
 
 OutboxLayout LayoutFor(const SessionOptions& options) {
   return OutboxLayout::For(options.outbox_bytes, options.ring_bytes, static_cast<uint64_t>(options.channels));
+}
+
+absl::Status WrongLimits(absl::string_view text) {
+  return WithReason(absl::FailedPreconditionError(text), Reason::kWrongLimits);
 }
 
 uint32_t Milliseconds(absl::Duration period) { return static_cast<uint32_t>(absl::ToInt64Milliseconds(period)); }
@@ -86,17 +91,13 @@ absl::Status LoginHalf::Adopt(SideTerms terms, std::vector<Fd> descriptors) {
 
 absl::Status LoginHalf::AgreeOn(uint32_t channels) {
   if (channels > this_side_.max_channels) {
-    return WithReason(
-        absl::FailedPreconditionError(absl::StrCat("one side wants ", channels,
-                                                   " channels, the other's max_channels is ", this_side_.max_channels)),
-        Reason::kWrongLimits);
+    return WrongLimits(
+        absl::StrCat("one side wants ", channels, " channels, the other's max_channels is ", this_side_.max_channels));
   }
   for (const OutboxLayout* const layout : {&own_.layout(), &peer_->layout()}) {
     if (channels <= layout->capacity()) continue;
-    return WithReason(
-        absl::FailedPreconditionError(absl::StrCat(
-            "one side wants ", channels, " channels, the other's outbox_bytes have room for ", layout->capacity())),
-        Reason::kWrongLimits);
+    return WrongLimits(absl::StrCat("one side wants ", channels, " channels, the other's outbox_bytes have room for ",
+                                    layout->capacity()));
   }
   SLUICE_RETURN_IF_ERROR(AgreeOnKeepAlive());
   channels_ = channels;
@@ -109,10 +110,9 @@ absl::Status LoginHalf::AgreeOnKeepAlive() const {
                                              std::pair(peer_idle_timeout_, this_side_.keep_alive_period)}) {
     if (idle_timeout == absl::ZeroDuration()) continue;
     if (period != absl::ZeroDuration() && period < idle_timeout) continue;
-    return WithReason(absl::FailedPreconditionError(absl::StrCat(
-                          "one side's idle_timeout is ", absl::FormatDuration(idle_timeout),
-                          ", the other's keep_alive_period is ", absl::FormatDuration(period), "; it must be shorter")),
-                      Reason::kWrongLimits);
+    return WrongLimits(absl::StrCat("one side's idle_timeout is ", absl::FormatDuration(idle_timeout),
+                                    ", the other's keep_alive_period is ", absl::FormatDuration(period),
+                                    "; it must be shorter"));
   }
   return absl::OkStatus();
 }

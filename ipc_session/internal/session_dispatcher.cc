@@ -107,9 +107,8 @@ absl::StatusOr<bool> SessionDispatcher::DispatchOnce(Deadline spin_until) {
     if (!prepared.ok()) end = prepared.status();
     ran = prepared.ok() && *prepared;
   }
-  const MutexLock lock(mutex_);
-  if (loop_event_ == nullptr) return end.ok() ? absl::StatusOr<bool>(ran) : end;
   if (ran && is_quiet_) {
+    const MutexLock lock(mutex_);
     loop_event_->Signal();  // There may be more.
     is_quiet_ = false;
   }
@@ -138,7 +137,6 @@ absl::StatusOr<FdView> SessionDispatcher::WaitFd() {
   if (loop_event_ == nullptr) {
     SLUICE_ASSIGN_OR_RETURN(link_events_, LinkEvents::Create(link_));
     SLUICE_ASSIGN_OR_RETURN(loop_event_, LoopEvent::Create({.fd = link_events_->fd(), .events = POLLIN}));
-    for (Entry& entry : entries_) entry.is_watched = false;
   }
   SLUICE_RETURN_IF_ERROR(WatchAll());
   return loop_event_->fd();

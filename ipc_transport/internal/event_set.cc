@@ -1,17 +1,13 @@
 #include "ipc_transport/internal/event_set.h"
 
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 
-#include <algorithm>
 #include <array>
-#include <cerrno>
 
-#include "absl/time/time.h"
 #include "ipc_transport/internal/epoll.h"
+#include "ipc_transport/internal/timer_fd.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
-#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -19,8 +15,7 @@ namespace internal {
 
 absl::StatusOr<EventSet> EventSet::Create() {
   SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
-  Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) return FromErrno(errno, "make a timer");
+  SLUICE_ASSIGN_OR_RETURN(Fd timer, MakeTimer());
   SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN, kTimeKey));
   return EventSet(std::move(epoll), std::move(timer));
 }
@@ -44,11 +39,7 @@ std::vector<uint64_t> EventSet::Ready() const {
   return keys;
 }
 
-void EventSet::WakeAt(Deadline time) {
-  itimerspec wake = {};  // Zero: never.
-  if (!time.never()) wake.it_value = absl::ToTimespec(std::max(time.Remaining(), absl::Nanoseconds(1)));
-  os::TimerFdSet(timer_.get(), 0, &wake);
-}
+void EventSet::WakeAt(Deadline time) { SetTimer(timer_, time); }
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -3,13 +3,11 @@
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
 
-#include <algorithm>
 #include <cerrno>
 
-#include "absl/time/time.h"
 #include "ipc_transport/internal/epoll.h"
+#include "ipc_transport/internal/timer_fd.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -24,8 +22,7 @@ absl::StatusOr<std::unique_ptr<LoopEvent>> LoopEvent::Create(const Waitable& wai
   SLUICE_ASSIGN_OR_RETURN(Fd epoll, MakeEpoll());
   Fd event(os::EventFd(1, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.valid()) return FromErrno(errno, "make an eventfd");
-  Fd timer(os::TimerFd(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (!timer.valid()) return FromErrno(errno, "make a timerfd");
+  SLUICE_ASSIGN_OR_RETURN(Fd timer, MakeTimer());
   SLUICE_RETURN_IF_ERROR(Watch(epoll, waitable.fd, static_cast<uint32_t>(waitable.events)));
   SLUICE_RETURN_IF_ERROR(Watch(epoll, event, EPOLLIN));
   SLUICE_RETURN_IF_ERROR(Watch(epoll, timer, EPOLLIN));
@@ -46,10 +43,7 @@ void LoopEvent::Quiet() {
 void LoopEvent::SetTimer(Deadline deadline) {
   if (deadline.never() && !timer_is_set_) return;
   timer_is_set_ = !deadline.never();
-  itimerspec time = {};  // Never.
-  // All zero would be never.
-  if (timer_is_set_) time.it_value = absl::ToTimespec(std::max(deadline.Remaining(), absl::Nanoseconds(1)));
-  os::TimerFdSet(timer_.get(), 0, &time);
+  internal::SetTimer(timer_, deadline);
 }
 
 }  // namespace internal
