@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -53,12 +54,15 @@ absl::Status CheckLimits(size_t bytes, bool creates) {
   return absl::OkStatus();
 }
 
-// Maps without access first: under mlockall a mapping with access would be filled at once.
-absl::StatusOr<std::byte*> MapGuarded(FdView fd, size_t bytes, Access access) {
-  void* const address = os::Mmap(nullptr, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd.get(), 0);
+// Maps without access first: under mlockall a mapping with access would be filled at once. `place`: where, if it is
+// valid; it is of as many bytes.
+absl::StatusOr<std::byte*> MapGuarded(FdView fd, size_t bytes, Access access, internal::Reservation place) {
+  const int flags = MAP_SHARED | MAP_NORESERVE | (place.valid() ? MAP_FIXED : 0);
+  void* const address = os::Mmap(place.data(), bytes, PROT_NONE, flags, fd.get(), 0);
   if (address == MAP_FAILED) {
     return FromErrno(errno, absl::StrCat("map a region of ", bytes, " bytes (limits: RLIMIT_AS, vm.max_map_count)"));
   }
+  std::move(place).Replaced();
   const int protection = access == Access::kReadWrite ? PROT_READ | PROT_WRITE : PROT_READ;
   if (os::Munlock(address, bytes) != 0 || os::Madvise(address, bytes, MADV_DONTDUMP) != 0 ||
       os::Madvise(address, bytes, MADV_DONTFORK) != 0 || os::Mprotect(address, bytes, protection) != 0) {
@@ -115,6 +119,16 @@ Region::~Region() {
 }
 
 absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing) {
+  return Create(name, bytes, sharing, internal::Reservation());
+}
+
+absl::StatusOr<Region> Region::Create(absl::string_view name, Sharing sharing, internal::Reservation place) {
+  const size_t bytes = place.size();
+  return Create(name, bytes, sharing, std::move(place));
+}
+
+absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing,
+                                      internal::Reservation place) {
   if (bytes == 0 || bytes > kMaxBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a region has 1 to ", kMaxBytes, " bytes, not ", bytes));
   }
@@ -131,7 +145,7 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
   if (os::Ftruncate(fd.get(), static_cast<off_t>(size)) != 0) {
     return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
   }
-  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(fd, size, Access::kReadWrite));
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(fd, size, Access::kReadWrite, std::move(place)));
   Region region(std::move(fd), data, size);
   if (os::Fcntl(region.fd_.get(), F_ADD_SEALS, SealsFor(sharing)) != 0) {
     return FromErrno(errno, absl::StrCat("seal region ", label));
@@ -140,12 +154,22 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
 }
 
 absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing) {
+  return Map(std::move(memfd), bytes, access, sharing, internal::Reservation());
+}
+
+absl::StatusOr<Region> Region::Map(Fd memfd, Access access, Sharing sharing, internal::Reservation place) {
+  const size_t bytes = place.size();
+  return Map(std::move(memfd), bytes, access, sharing, std::move(place));
+}
+
+absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing,
+                                   internal::Reservation place) {
   SLUICE_ASSIGN_OR_RETURN(const size_t size, CheckReceived(memfd, access, sharing));
   if (size != bytes) {
     return absl::DataLossError(absl::StrCat("the peer's region has ", size, " bytes, not the agreed ", bytes));
   }
   SLUICE_RETURN_IF_ERROR(CheckLimits(size, /*creates=*/false));
-  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(memfd, size, access));
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(memfd, size, access, std::move(place)));
   return Region(std::move(memfd), data, size);
 }
 

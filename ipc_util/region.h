@@ -16,6 +16,10 @@
 namespace ipc {
 inline namespace sluice_0 {
 
+namespace internal {
+class Reservation;
+}  // namespace internal
+
 enum class Access { kReadOnly, kReadWrite };
 
 // Who may write a region besides mappings that exist when it is sealed.
@@ -42,10 +46,16 @@ class Region {
   // limit is in the way; the text says which to raise.
   static absl::StatusOr<Region> Create(absl::string_view name, size_t bytes, Sharing sharing);
 
+  // The same, as large as `place` and at its address.
+  static absl::StatusOr<Region> Create(absl::string_view name, Sharing sharing, internal::Reservation place);
+
   // Maps one that a peer sent, once it is proven to be a memfd of exactly `bytes`, sealed against shrinking, growing
   // and further seals, opened with sufficient access, and, for `kOneWriter`, sealed against future writers. DATA_LOSS:
   // it is not. RESOURCE_EXHAUSTED: as for `Create`.
   static absl::StatusOr<Region> Map(Fd memfd, size_t bytes, Access access, Sharing sharing);
+
+  // The same, as large as `place` and at its address.
+  static absl::StatusOr<Region> Map(Fd memfd, Access access, Sharing sharing, internal::Reservation place);
 
   // The same as `Map`, with the size taken from the memfd, which may be at most `max_bytes`.
   static absl::StatusOr<Region> MapUpTo(Fd memfd, size_t max_bytes, Access access, Sharing sharing);
@@ -73,6 +83,12 @@ class Region {
   static constexpr size_t kMaxBytes = size_t{1} << 40;
 
  private:
+  // `place` may be empty.
+  static absl::StatusOr<Region> Create(absl::string_view name, size_t bytes, Sharing sharing,
+                                       internal::Reservation place);
+  static absl::StatusOr<Region> Map(Fd memfd, size_t bytes, Access access, Sharing sharing,
+                                    internal::Reservation place);
+
   Region(Fd fd, std::byte* data, size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
 
   Fd fd_;

@@ -12,14 +12,30 @@ inline namespace sluice_0 {
 namespace internal {
 
 absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow window, size_t limit_bytes,
-                                                               MakeHeap make_heap) {
+                                                               MakeHeap make_heap, ArenaPlace place) {
   if (window.bytes < WindowBytesFor(limit_bytes)) {
     return absl::InvalidArgumentError(absl::StrCat("an arena of ", limit_bytes, " bytes needs a window of ",
                                                    WindowBytesFor(limit_bytes), ", not ", window.bytes));
   }
-  std::unique_ptr<PagedArena> arena(new PagedArena(std::move(window), limit_bytes));
+  std::unique_ptr<PagedArena> arena(new PagedArena(std::move(window), limit_bytes, std::move(place)));
   SLUICE_ASSIGN_OR_RETURN(arena->heap_, make_heap(arena->runs_));
+  if (arena->place_.header != nullptr) {
+    if (!ArenaRegistry::Add(arena->place_.header, arena.get())) arena->place_.header = nullptr;
+    if (arena->place_.peer_header != nullptr) ArenaRegistry::AddIfFree(arena->place_.peer_header, arena.get());
+  }
   return arena;
+}
+
+PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place)
+    : limit_bytes_(limit_bytes), place_(std::move(place)), runs_(std::move(window)) {}
+
+PagedArena::~PagedArena() {
+  ArenaRegistry::Remove(place_.header, this);
+  ArenaRegistry::Remove(place_.peer_header, this);
+}
+
+void* PagedArena::TryAllocate(size_t bytes, size_t alignment) {
+  return Allocate(bytes, alignment, /*zeroed=*/false).value_or(nullptr);
 }
 
 absl::StatusOr<void*> PagedArena::Allocate(size_t bytes, size_t alignment) { return Allocate(bytes, alignment, false); }

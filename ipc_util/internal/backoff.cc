@@ -1,11 +1,9 @@
 #include "ipc_util/internal/backoff.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cstdint>
 
 #include "absl/strings/str_cat.h"
-#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/status.h"
 
@@ -13,16 +11,6 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 namespace {
-
-constexpr uint64_t kGoldenRatio = 0x9e3779b97f4a7c15;
-
-// The next number of `state` (splitmix64).
-uint64_t NextRandom(uint64_t& state) {
-  uint64_t mixed = state += kGoldenRatio;
-  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
-  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
-  return mixed ^ (mixed >> 31);
-}
 
 absl::Status TooLate(const absl::Status& last) {
   return WithReason(absl::DeadlineExceededError(absl::StrCat(last.message(), "; it was so until the deadline")),
@@ -32,15 +20,11 @@ absl::Status TooLate(const absl::Status& last) {
 }  // namespace
 
 Backoff::Backoff(absl::Duration initial, absl::Duration maximum)
-    : initial_(initial),
-      maximum_(maximum),
-      ceiling_(initial),
-      random_(static_cast<uint64_t>(NowNanos()) ^ (static_cast<uint64_t>(getpid()) * kGoldenRatio) ^
-              reinterpret_cast<uintptr_t>(this)) {}
+    : initial_(initial), maximum_(maximum), ceiling_(initial) {}
 
 absl::Duration Backoff::Next() {
   constexpr uint64_t kParts = uint64_t{1} << 20;
-  const int64_t part = static_cast<int64_t>(NextRandom(random_) % kParts) + 1;
+  const int64_t part = static_cast<int64_t>(random_.Next() % kParts) + 1;
   const absl::Duration time = ceiling_ * part / static_cast<int64_t>(kParts);
   ceiling_ = std::min(2 * ceiling_, maximum_);
   return time;

@@ -3,12 +3,11 @@
 #ifndef SLUICE_IPC_UTIL_INTERNAL_BACKOFF_H_
 #define SLUICE_IPC_UTIL_INTERNAL_BACKOFF_H_
 
-#include <cstdint>
-
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "ipc_util/deadline.h"
+#include "ipc_util/internal/random.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -32,7 +31,7 @@ class Backoff {
   const absl::Duration initial_;
   const absl::Duration maximum_;
   absl::Duration ceiling_;
-  uint64_t random_;
+  Random random_;
 };
 
 // Calls `attempt` until it is OK or fails in a way that does not pass by itself, and pauses between. DEADLINE_EXCEEDED:
