@@ -20,9 +20,8 @@ inline namespace sluice_0 {
 namespace testing {
 
 // How a kind of arena is made.
-using CreateArena = absl::StatusOr<std::unique_ptr<shm::Arena>> (*)(::ipc::internal::RegionWindow window,
-                                                                    size_t limit_bytes,
-                                                                    ::ipc::internal::ArenaPlace place);
+using CreateArena = absl::StatusOr<std::unique_ptr<::ipc::internal::PagedArena>> (*)(
+    ::ipc::internal::RegionWindow window, size_t limit_bytes, ::ipc::internal::ArenaPlace place);
 
 class ArenaConformance : public ::testing::TestWithParam<CreateArena> {
  protected:

@@ -10,8 +10,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace shm::classic {
 
-absl::StatusOr<std::unique_ptr<Arena>> CreateArena(internal::RegionWindow window, size_t limit_bytes,
-                                                   internal::ArenaPlace place) {
+absl::StatusOr<std::unique_ptr<internal::PagedArena>> CreateArena(internal::RegionWindow window, size_t limit_bytes,
+                                                                  internal::ArenaPlace place) {
   // Half of the addresses for small blocks: their best fit is never perfect.
   const size_t heap_bytes = internal::PageRuns::RoundUp(window.bytes / 2);
   return internal::PagedArena::Create(
