@@ -58,7 +58,8 @@ TEST(PagedArenaTest, SmallBlocksComeFromTheHeap) {
     ASSERT_OK_AND_ASSIGN(void* const large, arena->Allocate(shm::Arena::kLargeBytes, 64));
     arena->Free(large, shm::Arena::kLargeBytes);
   }
-  EXPECT_EQ(diary, "1048575/64 7/8/zeroed gone");
+  // A block of a size that the front cache holds is a whole step, asked for with others first.
+  EXPECT_EQ(diary, "1048575/64 16/16 16/16 gone");
 }
 
 TEST(PagedArenaTest, RefusesAWindowThatIsTooSmall) {

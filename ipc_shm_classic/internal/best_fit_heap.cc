@@ -34,6 +34,19 @@ class BestFitHeap final : public SmallHeap {
     tree_.deallocate(block);
   }
 
+  size_t AllocateMany(size_t bytes, size_t alignment, absl::Span<void*> blocks) override {
+    if (alignment > kNaturalAlignment) return SmallHeap::AllocateMany(bytes, alignment, blocks);
+    const MutexLock lock(mutex_);
+    size_t count = 0;
+    while (count < blocks.size() && (blocks[count] = tree_.allocate(bytes)) != nullptr) ++count;
+    return count;
+  }
+
+  void FreeMany(size_t /*bytes*/, absl::Span<void* const> blocks) override {
+    const MutexLock lock(mutex_);
+    for (void* const block : blocks) tree_.deallocate(block);
+  }
+
  private:
   using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
 
