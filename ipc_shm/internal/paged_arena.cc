@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/return_stack.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -37,9 +38,12 @@ absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow wind
 }
 
 PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place)
-    : limit_bytes_(limit_bytes),
+    : window_begin_(reinterpret_cast<uintptr_t>(window.data())),
+      window_bytes_(window.bytes),
+      limit_bytes_(limit_bytes),
       place_(std::move(place)),
-      runs_(std::move(window)),
+      window_(std::move(window)),
+      runs_(window_),
       supply_(*this),
       cache_(supply_, std::clamp(limit_bytes / kCacheListsPerLimit, kMinCacheListBytes, kMaxCacheListBytes)) {}
 
@@ -75,9 +79,11 @@ absl::StatusOr<void*> PagedArena::AllocateZeroed(size_t bytes, size_t alignment)
 
 void* PagedArena::AllocateSlowly(size_t bytes, size_t alignment, bool zeroed) {
   if (!CheckRequest(bytes, alignment).ok()) return nullptr;
-  void* block = AllocateOnce(bytes, alignment, zeroed);
-  if (block == nullptr && cache_.FlushThread()) block = AllocateOnce(bytes, alignment, zeroed);
-  return block;
+  void* const block = AllocateOnce(bytes, alignment, zeroed);
+  if (block != nullptr) return block;
+  Collect();
+  cache_.FlushThread();
+  return AllocateOnce(bytes, alignment, zeroed);
 }
 
 void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
@@ -97,7 +103,9 @@ void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
 
 void* PagedArena::AllocateLarge(size_t bytes, bool zeroed) {
   bool is_zero;
-  return zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
+  void* const block = zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
+  if (block != nullptr) large_blocks_.Add(block, bytes);
+  return block;
 }
 
 size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
@@ -110,7 +118,15 @@ size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
   return allowed;
 }
 
+void PagedArena::GiveBackToLimit(size_t bytes) const {
+  size_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  // Never below 0: a peer may lie about a block's size.
+  while (!taken_bytes_.compare_exchange_weak(taken, taken - std::min(taken, bytes), std::memory_order_relaxed)) {
+  }
+}
+
 size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {
+  arena_.Collect();
   const size_t allowed = arena_.TakeFromLimit(bytes, blocks.size());
   if (allowed == 0) return 0;
   const size_t taken = arena_.heap_->AllocateMany(bytes, FrontCache::kStepBytes, blocks.first(allowed));
@@ -131,20 +147,67 @@ absl::Status PagedArena::Full(size_t bytes) const {
 }
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {
+  if (!IsOwn(block)) return FreeForPeer(block, bytes);
   if (bytes >= kLargeBytes) {
+    large_blocks_.Remove(block, bytes);
     runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
   } else {
     heap_->Free(block, bytes);
   }
+  CountFreed(bytes);
+}
+
+void PagedArena::FreeForPeer(void* block, size_t bytes) {
+  const RegionWindow& window = place_.peer_window;
+  // Where the peer's objects lead is not to be trusted.
+  if (place_.peer_header == nullptr ||
+      !window.Contains(window.OffsetOf(block), std::max(bytes, ReturnStack::kLeastBytes)) ||
+      reinterpret_cast<uintptr_t>(block) % ReturnStack::kLeastBytes != 0) {
+    return;
+  }
+  ReturnStack::Push(*place_.peer_header, block, bytes);
+}
+
+void PagedArena::Collect() const {
+  if (place_.header == nullptr || ReturnStack::IsEmpty(*place_.header)) return;
+  const uint64_t taken = ReturnStack::TakeAll(*place_.header);
+  // Each block in there still counts towards the limit.
+  const size_t most = taken_bytes_.load(std::memory_order_relaxed) / FrontCache::kStepBytes;
+  for (const ReturnedBlock& block : ReturnStack::BlocksOf(taken, window_, most)) {
+    if (block.bytes < kLargeBytes) {
+      if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
+    } else {
+      if (!large_blocks_.Remove(block.address, block.bytes)) continue;
+      runs_.Free(absl::MakeSpan(block.address, PageRuns::RoundUp(block.bytes)));
+    }
+    CountFreed(block.bytes);
+  }
+}
+
+void PagedArena::CountFreed(size_t bytes) const {
   direct_blocks_.fetch_sub(1, std::memory_order_relaxed);
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  GiveBackToLimit(bytes);
+  GiveBackToLimit(FootprintOf(bytes));
+}
+
+void PagedArena::LargeBlocks::Add(void* block, size_t bytes) {
+  const MutexLock lock(mutex_);
+  runs_bytes_.insert_or_assign(block, PageRuns::RoundUp(bytes));
+}
+
+bool PagedArena::LargeBlocks::Remove(void* block, size_t bytes) {
+  const MutexLock lock(mutex_);
+  const auto found = runs_bytes_.find(block);
+  if (found == runs_bytes_.end() || found->second != PageRuns::RoundUp(bytes)) return false;
+  runs_bytes_.erase(found);
+  return true;
 }
 
 size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
   // It must stay large, since its size tells where it came from.
   const size_t kept = PageRuns::RoundUp(used < kLargeBytes ? kLargeBytes : used);
   if (bytes < kLargeBytes || kept >= PageRuns::RoundUp(bytes)) return bytes;
+  large_blocks_.Add(block, kept);
   runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, PageRuns::RoundUp(bytes) - kept));
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes - kept), std::memory_order_relaxed);
   GiveBackToLimit(bytes - kept);
@@ -152,6 +215,7 @@ size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
 }
 
 shm::ArenaStats PagedArena::stats() const {
+  Collect();
   const FrontCache::Balance cached = cache_.balance();
   // Of a block that one thread allocates and another one frees meanwhile, the sum may know the latter alone.
   const auto sum = [](int64_t a, int64_t b) { return static_cast<size_t>(std::max<int64_t>(a + b, 0)); };

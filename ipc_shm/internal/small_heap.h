@@ -23,6 +23,9 @@ class SmallHeap {
   // `bytes`: as they were asked for.
   virtual void Free(void* block, size_t bytes) = 0;
 
+  // Frees a block of at least `bytes` that another process names. False, and nothing happens: it is no live block.
+  virtual bool FreeIfLive(void* /*block*/, size_t /*bytes*/) { return false; }
+
   // Fills the front of `blocks` with blocks of `bytes` > 0 at `alignment`; returns how many there was room for.
   virtual size_t AllocateMany(size_t bytes, size_t alignment, absl::Span<void*> blocks) {
     size_t count = 0;
