@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "ipc_shm/internal/page_runs.h"
-#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm_classic/internal/best_fit_heap.h"
 
 namespace ipc {

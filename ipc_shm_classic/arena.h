@@ -14,8 +14,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace shm::classic {
 
-// An arena of `limit_bytes` in `window`, which is as PagedArena wants it. Its bookkeeping lies in the region too: for
-// peers that cooperate. INVALID_ARGUMENT: the window is too small.
+// An arena of `limit_bytes` in `window` at `place`, which are as PagedArena wants them. Its bookkeeping lies in the
+// region too: for peers that cooperate. INVALID_ARGUMENT: the window is too small.
 absl::StatusOr<std::unique_ptr<internal::PagedArena>> CreateArena(internal::RegionWindow window, size_t limit_bytes,
                                                                   internal::ArenaPlace place = {});
 

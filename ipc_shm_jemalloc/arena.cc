@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
 namespace ipc {
