@@ -3,6 +3,7 @@
 #include "ipc_util/internal/os.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -195,6 +196,14 @@ SLUICE_OS_DEFINITION int EventFdRead(int fd, eventfd_t* value) {
 }
 SLUICE_OS_DEFINITION int EventFdWrite(int fd, eventfd_t value) {
   return Call("EventFdWrite", [&] { return ::eventfd_write(fd, value); });
+}
+SLUICE_OS_DEFINITION int FutexWait(const uint32_t* word, uint32_t value, const timespec* timeout) {
+  return Call("FutexWait",
+              [&] { return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAIT, value, timeout, nullptr, 0)); });
+}
+SLUICE_OS_DEFINITION int FutexWake(const uint32_t* word, int count) {
+  return Call("FutexWake",
+              [&] { return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0)); });
 }
 
 SLUICE_OS_DEFINITION int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes) {

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -79,6 +80,9 @@ int TimerFdSet(int fd, int flags, const itimerspec* time);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);
+// futex(2), FUTEX_WAIT and FUTEX_WAKE of words that several processes share; `timeout` is relative, null for none.
+int FutexWait(const uint32_t* word, uint32_t value, const timespec* timeout);
+int FutexWake(const uint32_t* word, int count);
 
 int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes);
 int MqUnlink(const char* name);
