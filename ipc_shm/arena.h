@@ -9,6 +9,11 @@
 
 namespace ipc {
 inline namespace sluice_0 {
+
+namespace internal {
+struct ArenaHeader;
+}  // namespace internal
+
 namespace shm {
 
 struct ArenaStats {
@@ -41,6 +46,10 @@ class Arena {
   virtual size_t Shrink(void* block, size_t bytes, size_t used) = 0;
 
   virtual ArenaStats stats() const = 0;
+
+  // What containers in it hold (allocator.h); null: it can have none, since its region has no equal address in both
+  // processes.
+  virtual const internal::ArenaHeader* header() const = 0;
 };
 
 }  // namespace shm

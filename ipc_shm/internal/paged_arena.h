@@ -47,7 +47,7 @@ class PagedArena final : public shm::Arena {
   ~PagedArena() override;
 
   // What containers in it hold; null: it can have none.
-  const ArenaHeader* header() const { return place_.header; }
+  const ArenaHeader* header() const override { return place_.header; }
 
   // As `Allocate`; null instead of an error.
   void* TryAllocate(size_t bytes, size_t alignment);
