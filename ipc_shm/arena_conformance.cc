@@ -89,7 +89,7 @@ void ArenaConformance::SetUp() {
   std::memset(region.data(), static_cast<int>(kFence), kFenceBytes);
   region_ = std::make_shared<const Region>(std::move(region));
   window_ = {.region = region_, .offset = kFenceBytes, .bytes = bytes};
-  ASSERT_OK_AND_ASSIGN(arena_, GetParam()(window_, kLimit));
+  ASSERT_OK_AND_ASSIGN(arena_, GetParam()(window_, kLimit, {}));
 }
 
 void ArenaConformance::TearDown() {
@@ -232,7 +232,7 @@ TEST_P(ArenaConformance, ArenasDoNotMix) {
   ASSERT_OK_AND_ASSIGN(Region region, Region::Create("other", WindowBytesFor(kLimit), Sharing::kManyWriters));
   const ::ipc::internal::RegionWindow window = {
       .region = std::make_shared<const Region>(std::move(region)), .offset = 0, .bytes = WindowBytesFor(kLimit)};
-  ASSERT_OK_AND_ASSIGN(const auto other, GetParam()(window, kLimit));
+  ASSERT_OK_AND_ASSIGN(const auto other, GetParam()(window, kLimit, {}));
   for (int i = 0; i < 1000; ++i) {
     ASSERT_OK_AND_ASSIGN(void* const here, arena_->Allocate(64, 8));
     ASSERT_OK_AND_ASSIGN(void* const there, other->Allocate(64, 8));
@@ -262,7 +262,7 @@ TEST_P(ArenaConformance, ArenasComeAndGo) {
   for (int i = 0; i < 5000; ++i) {
     ASSERT_OK(shared->Punch(0, shared->size()));
     ASSERT_OK_AND_ASSIGN(const auto arena,
-                         GetParam()({.region = shared, .offset = 0, .bytes = shared->size()}, kLimit));
+                         GetParam()({.region = shared, .offset = 0, .bytes = shared->size()}, kLimit, {}));
     ASSERT_OK(arena->Allocate(100, 8));
     ASSERT_OK(arena->Allocate(100'000, 8));
   }

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_util/region.h"
 
@@ -20,7 +21,8 @@ namespace testing {
 
 // How a kind of arena is made.
 using CreateArena = absl::StatusOr<std::unique_ptr<shm::Arena>> (*)(::ipc::internal::RegionWindow window,
-                                                                    size_t limit_bytes);
+                                                                    size_t limit_bytes,
+                                                                    ::ipc::internal::ArenaPlace place);
 
 class ArenaConformance : public ::testing::TestWithParam<CreateArena> {
  protected:

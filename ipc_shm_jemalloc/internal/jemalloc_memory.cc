@@ -1,8 +1,12 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_memory.h"
 
+#include <iterator>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm_jemalloc/arena.h"
 #include "ipc_util/internal/status_macros.h"
@@ -13,47 +17,64 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// All of `region`.
-RegionWindow WindowOver(Region region) {
-  const size_t bytes = region.size();
-  return {.region = std::make_shared<const Region>(std::move(region)), .offset = 0, .bytes = bytes};
+// All of `region` behind its headers.
+RegionWindow WindowOf(std::shared_ptr<const Region> region) {
+  constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
+  const size_t bytes = region->size() - kBegin;
+  return {.region = std::move(region), .offset = kBegin, .bytes = bytes};
 }
 
 class JemallocFactory final : public SessionMemoryFactory {
  public:
   MemoryKind kind() const override { return MemoryKind::kJemalloc; }
-  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(Side /*side*/, uint64_t arena_bytes) const override {
-    return JemallocMemory::Create(arena_bytes);
+  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
+    return JemallocMemory::Create(request.side, request.arena_bytes);
   }
 };
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<SessionMemory>> JemallocMemory::Create(uint64_t arena_bytes) {
-  SLUICE_ASSIGN_OR_RETURN(Region region,
-                          Region::Create("sluice-jemalloc", WindowBytesFor(arena_bytes), Sharing::kManyWriters));
-  RegionWindow own = WindowOver(std::move(region));
-  SLUICE_ASSIGN_OR_RETURN(Fd for_peer, own.region->OpenReadOnly());
-  SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<shm::Arena> arena, shm::jemalloc::CreateArena(own, arena_bytes));
-  return std::shared_ptr<SessionMemory>(new JemallocMemory(std::move(own), std::move(for_peer), std::move(arena)));
+std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes) {
+  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes));
 }
 
-JemallocMemory::JemallocMemory(RegionWindow own, Fd for_peer, std::unique_ptr<shm::Arena> arena)
-    : own_(std::move(own)), for_peer_(std::move(for_peer)), arena_(std::move(arena)) {}
-
-absl::StatusOr<std::vector<OfferedRegion>> JemallocMemory::Offer() {
-  return std::vector<OfferedRegion>({{.fd = for_peer_, .bytes = own_.bytes}});
+// Of a client: where its own region lies, then places for the server's.
+absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
+  if (side_ == Side::kClient) {
+    SLUICE_RETURN_IF_ERROR(MakeRegion({}));
+    places_ = ReservePlaces(RegionBytesFor(arena_bytes_));
+  }
+  MemoryOffer offer = {.regions = {{.fd = for_peer_, .bytes = own_.region->size()}},
+                       .places = {own_.region->address()}};
+  absl::c_copy(AddressesOf(places_), std::back_inserter(offer.places));
+  return offer;
 }
 
-absl::Status JemallocMemory::Adopt(std::vector<ReceivedRegion> regions) {
-  if (regions.size() != 1) {
+absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
+  SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places));
+  own_ = WindowOf(std::move(region));
+  SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
+  SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
+                                      own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  return absl::OkStatus();
+}
+
+absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
+  if (received.regions.size() != 1) {
     return absl::DataLossError(
-        absl::StrCat("the peer of a jemalloc session sent ", regions.size(), " regions, where 1 is due"));
+        absl::StrCat("the peer of a jemalloc session sent ", received.regions.size(), " regions, where 1 is due"));
+  }
+  if (received.places.empty()) return absl::DataLossError("the peer does not say where its region lies");
+  ReceivedRegion& region = received.regions[0];
+  if (region.bytes <= ArenaRegistry::kHeaderBytes) {
+    return absl::DataLossError(
+        absl::StrCat("the peer's jemalloc region has ", region.bytes, " bytes, which hold none"));
   }
   SLUICE_ASSIGN_OR_RETURN(
-      Region region, Region::Map(std::move(regions[0].fd), regions[0].bytes, Access::kReadOnly, Sharing::kManyWriters));
-  peer_ = WindowOver(std::move(region));
-  return absl::OkStatus();
+      auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0], std::exchange(places_, {})));
+  peer_ = WindowOf(std::move(mapped));
+  if (side_ == Side::kClient) return absl::OkStatus();
+  return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));
 }
 
 std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters) {
