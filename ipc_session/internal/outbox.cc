@@ -92,6 +92,8 @@ absl::Span<std::atomic<uint32_t>> OwnOutbox::counters() const {
   return absl::MakeSpan(reinterpret_cast<std::atomic<uint32_t>*>(region_.data() + layout_.counters_offset), kLoanSlots);
 }
 
+std::atomic<uint32_t>& OwnOutbox::retired() const { return *reinterpret_cast<std::atomic<uint32_t>*>(region_.data()); }
+
 absl::StatusOr<PeerOutbox> PeerOutbox::Map(Fd memfd, const OutboxLayout& layout) {
   SLUICE_RETURN_IF_ERROR(Validate(layout));
   SLUICE_ASSIGN_OR_RETURN(Region region,
@@ -106,6 +108,10 @@ absl::Span<const std::byte> PeerOutbox::lane(const LanePlace& place) const {
 absl::Span<const std::atomic<uint32_t>> PeerOutbox::counters() const {
   return absl::MakeConstSpan(reinterpret_cast<const std::atomic<uint32_t>*>(region_.data() + layout_.counters_offset),
                              kLoanSlots);
+}
+
+const std::atomic<uint32_t>& PeerOutbox::retired() const {
+  return *reinterpret_cast<const std::atomic<uint32_t>*>(region_.data());
 }
 
 }  // namespace internal

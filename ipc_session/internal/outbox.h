@@ -30,10 +30,10 @@ struct LanePlace {
   friend bool operator==(const LanePlace&, const LanePlace&) = default;
 };
 
-// Where things lie in an outbox: a page that is left zero, the release counters, and from `lanes_offset` to the end
-// room for lanes. Those of the channels that the session starts with lie there one behind another; the owner places
-// those of later ones, and tells the peer. A page that nobody touches takes no memory. The numbers travel in the login;
-// nothing is read from the peer's memory to find them.
+// Where things lie in an outbox: a page that begins with the word `retired` and is zero otherwise, the release
+// counters, and from `lanes_offset` to the end room for lanes. Those of the channels that the session starts with lie
+// there one behind another; the owner places those of later ones, and tells the peer. A page that nobody touches takes
+// no memory. The numbers travel in the login; nothing is read from the peer's memory to find them.
 struct OutboxLayout {
   uint64_t bytes = 0;
   uint64_t counters_offset = 0;
@@ -75,6 +75,8 @@ class OwnOutbox {
   absl::StatusOr<Fd> OpenReadOnly() const { return region_.OpenReadOnly(); }
   absl::Span<std::byte> lane(const LanePlace& place) const;
   absl::Span<std::atomic<uint32_t>> counters() const;
+  // See ReleaseCounters.
+  std::atomic<uint32_t>& retired() const;
 
  private:
   OwnOutbox(OutboxLayout layout, Region region) : layout_(layout), region_(std::move(region)) {}
@@ -93,6 +95,7 @@ class PeerOutbox {
   // `place` is valid.
   absl::Span<const std::byte> lane(const LanePlace& place) const;
   absl::Span<const std::atomic<uint32_t>> counters() const;
+  const std::atomic<uint32_t>& retired() const;
 
  private:
   PeerOutbox(OutboxLayout layout, Region region) : layout_(layout), region_(std::move(region)) {}

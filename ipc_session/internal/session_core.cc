@@ -31,8 +31,12 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
       dispatcher_(link_, channels_) {
   const std::shared_ptr<const Outboxes>& outboxes = parts.outboxes;
   if (memory_ != nullptr) {
-    message_store_ =
-        memory_->Open({.own = outboxes->own.counters(), .peer = outboxes->peer.counters(), .mapping = outboxes});
+    message_store_ = memory_->Open({.own = outboxes->own.counters(),
+                                    .peer = outboxes->peer.counters(),
+                                    .mapping = outboxes,
+                                    .own_retired = &outboxes->own.retired(),
+                                    .peer_retired = &outboxes->peer.retired(),
+                                    .peer_process = link_->peer_process()});
   }
 }
 

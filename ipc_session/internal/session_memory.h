@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/pid_fd.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -58,12 +59,19 @@ struct MemoryRequest {
   std::string client_app = {};
 };
 
-// Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises them.
+// How loans come back. Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises
+// them.
 inline constexpr size_t kLoanSlots = 65536;
 struct ReleaseCounters {
   absl::Span<std::atomic<uint32_t>> own;         // Raised here when this side gives a loan of the peer back.
   absl::Span<const std::atomic<uint32_t>> peer;  // Read here to learn which of this side's loans are back.
   std::shared_ptr<const void> mapping;           // Keeps both mapped.
+  // Set to 1 once a side holds no loan and will never borrow again: all that the other lent is back. Null: it never
+  // tells.
+  std::atomic<uint32_t>* own_retired = nullptr;
+  const std::atomic<uint32_t>* peer_retired = nullptr;
+  // The peer's: what it held is back once it has ended. Null: nobody can tell.
+  std::shared_ptr<const PidFd> peer_process = nullptr;
 };
 
 // What this side's messages take of its part.

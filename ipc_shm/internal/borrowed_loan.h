@@ -10,27 +10,53 @@
 
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_util/internal/fork_guard.h"
+#include "ipc_util/internal/os.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// What a borrower has of its peer. Shared by all loans, so that it stays mapped as long as one of them lives.
-struct Lender {
-  RegionWindow window;
-  ReleaseCounters counters;
+// What a borrower has of its peer. Shared by all that may borrow and by all loans, so that it stays mapped as long as
+// one of them lives. When the last of them ends, the peer is told that it has everything back.
+class Lender {
+ public:
+  Lender(RegionWindow window, ReleaseCounters counters) : window_(std::move(window)), counters_(std::move(counters)) {}
+  Lender(const Lender&) = delete;
+  Lender& operator=(const Lender&) = delete;
+  ~Lender() {
+    if (counters_.own_retired == nullptr || fork_guard_.InForkedChild()) return;
+    // Release: pairs with LoanBook; as for a single loan.
+    counters_.own_retired->store(1, std::memory_order_release);
+    os::Point("loan.retired");
+  }
+
+  const RegionWindow& window() const { return window_; }
+  size_t slots() const { return counters_.own.size(); }
+
+  // Gives a loan in `slot` back.
+  void Release(uint32_t slot) const {
+    if (fork_guard_.InForkedChild()) return;
+    // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew.
+    counters_.own[slot].fetch_add(1, std::memory_order_release);
+    os::Point("loan.released");
+  }
+
+ private:
+  const RegionWindow window_;
+  const ReleaseCounters counters_;
+  const ForkGuard fork_guard_;
 };
 
 // Move-only. Any thread, one at a time.
 class BorrowedLoan {
  public:
-  // `slot` is one of `lender->counters.own`.
+  // `slot` is one of `lender->slots()`.
   BorrowedLoan(std::shared_ptr<const Lender> lender, uint32_t slot) : lender_(std::move(lender)), slot_(slot) {}
   BorrowedLoan(BorrowedLoan&&) noexcept = default;
   BorrowedLoan& operator=(BorrowedLoan&&) = delete;
   ~BorrowedLoan() {
-    // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew.
-    if (lender_ != nullptr) lender_->counters.own[slot_].fetch_add(1, std::memory_order_release);
+    if (lender_ != nullptr) lender_->Release(slot_);
   }
 
   const Lender& lender() const { return *lender_; }

@@ -3,12 +3,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
+#include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/internal/region_window.h"
 
 namespace ipc::internal {
 namespace {
@@ -16,8 +17,10 @@ namespace {
 class BorrowedLoanTest : public ::testing::Test {
  protected:
   std::vector<std::atomic<uint32_t>> released_ = std::vector<std::atomic<uint32_t>>(3);
-  const std::shared_ptr<const Lender> lender_ = std::make_shared<const Lender>(
-      Lender{.window = {}, .counters = {.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr}});
+  std::atomic<uint32_t> retired_{0};
+  std::shared_ptr<const Lender> lender_ = std::make_shared<const Lender>(
+      RegionWindow(),
+      ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr, .own_retired = &retired_});
 };
 
 TEST_F(BorrowedLoanTest, IsGivenBackOnce) {
@@ -32,17 +35,20 @@ TEST_F(BorrowedLoanTest, IsGivenBackOnce) {
 }
 
 TEST_F(BorrowedLoanTest, KeepsWhatItNeeds) {
-  std::weak_ptr<const Lender> watched;
-  std::optional<BorrowedLoan> loan;
-  {
-    auto lender = std::make_shared<const Lender>(*lender_);
-    watched = lender;
-    loan.emplace(std::move(lender), 0);
-  }
-  EXPECT_FALSE(watched.expired());
+  std::weak_ptr<const Lender> watched = lender_;
+  auto loan = std::make_unique<const BorrowedLoan>(std::move(lender_), 0);
   EXPECT_EQ(&loan->lender(), watched.lock().get());
   loan.reset();
   EXPECT_TRUE(watched.expired());
+}
+
+// The peer learns that it has everything back once nobody here can borrow or holds a loan.
+TEST_F(BorrowedLoanTest, TheLastUserTells) {
+  auto loan = std::make_unique<const BorrowedLoan>(lender_, 0);
+  lender_.reset();
+  EXPECT_EQ(retired_, 0u);
+  loan.reset();
+  EXPECT_EQ(retired_, 1u);
 }
 
 }  // namespace

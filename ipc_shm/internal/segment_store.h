@@ -4,31 +4,25 @@
 #define SLUICE_IPC_SHM_INTERNAL_SEGMENT_STORE_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <deque>
 #include <memory>
-#include <vector>
+#include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
-#include "ipc_shm/internal/borrowed_loan.h"
-#include "ipc_shm/internal/loan_ledger.h"
+#include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_transport/structured/store.h"
-#include "ipc_util/internal/mutex.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// What the peer has not given back yet stays allocated: each call that allocates looks at some of it, and at all of it
-// before it fails. Nothing ever waits for the peer.
-class SegmentStore final : public MessageStore, public std::enable_shared_from_this<SegmentStore> {
+// What the peer has not given back yet stays allocated; see LendingArena.
+class SegmentStore final : public MessageStore {
  public:
-  // `arena` allocates in `own`; the peer's segments lie in `peer`. Both windows are of region 0 of their owner.
+  // As LendingArena.
   static std::shared_ptr<SegmentStore> Create(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
                                               ReleaseCounters counters);
 
@@ -39,35 +33,21 @@ class SegmentStore final : public MessageStore, public std::enable_shared_from_t
   absl::StatusOr<std::unique_ptr<BorrowedSegments>> Borrow(LoanHandle loan,
                                                            absl::Span<const SegmentAddress> addresses) override;
 
-  // Frees what is back among the `count` messages that were looked at longest ago.
-  void Reclaim(size_t count);
+  // Frees what is back.
+  void Reclaim() { arena_->Reclaim(0); }
 
-  shm::ArenaStats arena_stats() const { return arena_->stats(); }
+  shm::ArenaStats arena_stats() const { return arena_->arena().stats(); }
+
+  // Shared with the session's objects.
+  const std::shared_ptr<LendingArena>& lending_arena() const { return arena_; }
 
  private:
   class Stored;
   class Borrowed;
 
-  using Segments = std::vector<absl::Span<std::byte>>;
-  // No more of use to this side, and not all back from the peer.
-  struct Draining {
-    uint32_t slot;
-    Segments segments;
-  };
+  explicit SegmentStore(std::shared_ptr<LendingArena> arena) : arena_(std::move(arena)) {}
 
-  SegmentStore(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer, ReleaseCounters counters);
-
-  absl::StatusOr<uint32_t> OpenSlot();
-  // This side's use of published segments has ended.
-  void Retire(uint32_t slot, Segments segments);
-
-  const std::unique_ptr<shm::Arena> arena_;
-  const RegionWindow own_;
-  const std::shared_ptr<const Lender> lender_;
-
-  Mutex mutex_;
-  LoanLedger ledger_ ABSL_GUARDED_BY(mutex_);
-  std::deque<Draining> draining_ ABSL_GUARDED_BY(mutex_);
+  const std::shared_ptr<LendingArena> arena_;
 };
 
 }  // namespace internal

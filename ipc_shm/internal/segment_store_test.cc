@@ -97,10 +97,10 @@ TEST_F(SegmentStoreTest, IsFreedWhenTheLastLoanIsBack) {
   ASSERT_OK_AND_ASSIGN(auto two, pair_.b->Borrow(second, stored->addresses()));
   stored.reset();
   one.reset();
-  pair_.a->Reclaim(1);
+  pair_.a->Reclaim();
   EXPECT_EQ(LiveSegments(), 1u);
   two.reset();
-  pair_.a->Reclaim(1);
+  pair_.a->Reclaim();
   EXPECT_EQ(LiveSegments(), 0u);
 }
 
@@ -119,7 +119,7 @@ TEST_F(SegmentStoreTest, OutlivesItsLoansWhileTheOwnerHoldsIt) {
   const auto stored = Publish(Segment(1));
   ASSERT_OK_AND_ASSIGN(const LoanHandle loan, stored->Lend());
   ASSERT_OK(pair_.b->Borrow(loan, stored->addresses()));
-  pair_.a->Reclaim(1);
+  pair_.a->Reclaim();
   EXPECT_EQ(LiveSegments(), 1u);
 }
 
@@ -254,7 +254,7 @@ TEST_F(SegmentStoreTest, OwnerAndReaderAreThreads) {
     count.store(i + 1, std::memory_order_release);
   }
   reader.join();
-  pair_.a->Reclaim(kMessages);
+  pair_.a->Reclaim();
   EXPECT_EQ(LiveSegments(), 0u);
 }
 

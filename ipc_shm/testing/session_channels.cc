@@ -1,7 +1,6 @@
 #include "ipc_shm/testing/session_channels.h"
 
 #include <cstddef>
-#include <limits>
 #include <memory>
 #include <utility>
 
@@ -29,7 +28,7 @@ ChannelEnd EndOf(Session session) {
   end.owner = owner;
   end.store = owner->message_store();
   end.usage = [store = std::static_pointer_cast<::ipc::internal::SegmentStore>(end.store)] {
-    store->Reclaim(std::numeric_limits<size_t>::max());
+    store->Reclaim();
     const shm::ArenaStats stats = store->arena_stats();
     return absl::StrCat(stats.live_allocations, " segments of ", stats.allocated_bytes, " bytes");
   };

@@ -1,15 +1,19 @@
 #include "ipc_shm/testing/store_pair.h"
 
 #include <atomic>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/small_heap.h"
+#include "ipc_util/internal/address_space.h"
+#include "ipc_util/pid_fd.h"
 #include "ipc_util/region.h"
 
 namespace ipc {
@@ -17,10 +21,13 @@ inline namespace sluice_0 {
 namespace testing {
 namespace {
 
+using ::ipc::internal::ArenaHeader;
+using ::ipc::internal::ArenaPlace;
 using ::ipc::internal::PagedArena;
 using ::ipc::internal::PageRuns;
 using ::ipc::internal::RegionWindow;
 using ::ipc::internal::ReleaseCounters;
+using ::ipc::internal::Reservation;
 using ::ipc::internal::SegmentStore;
 using ::ipc::internal::SmallHeap;
 
@@ -38,32 +45,55 @@ class UnitHeap final : public SmallHeap {
   PageRuns& runs_;
 };
 
-struct Counters {
-  std::vector<std::atomic<uint32_t>> a = std::vector<std::atomic<uint32_t>>(kStorePairSlots);
-  std::vector<std::atomic<uint32_t>> b = std::vector<std::atomic<uint32_t>>(kStorePairSlots);
+struct Outbox {
+  explicit Outbox(size_t slots) : counters(slots) {}
+
+  std::vector<std::atomic<uint32_t>> counters;
+  std::atomic<uint32_t> retired{0};
+};
+struct Outboxes {
+  explicit Outboxes(size_t slots) : a(slots), b(slots) {}
+
+  Outbox a;
+  Outbox b;
 };
 
-std::unique_ptr<shm::Arena> CreateArena(const RegionWindow& window, size_t limit_bytes) {
-  return *PagedArena::Create(window, limit_bytes, [](PageRuns& runs) { return std::make_unique<UnitHeap>(runs); });
+std::unique_ptr<shm::Arena> CreateArena(const RegionWindow& window, size_t limit_bytes, ArenaPlace place) {
+  return *PagedArena::Create(
+      window, limit_bytes, [](PageRuns& runs) { return std::make_unique<UnitHeap>(runs); }, std::move(place));
 }
 
 }  // namespace
 
-StorePair CreateStorePair(size_t limit_bytes) {
+StorePair CreateStorePair(size_t limit_bytes, const StorePairOptions& options) {
   const size_t bytes = ::ipc::internal::WindowBytesFor(limit_bytes);
-  const auto region = std::make_shared<const Region>(*Region::Create("store-pair", 2 * bytes, Sharing::kManyWriters));
+  const size_t region_bytes = PageRuns::kUnitBytes + 2 * bytes;
+  const auto region = std::make_shared<const Region>(
+      options.has_equal_address
+          ? *Region::Create("store-pair", Sharing::kManyWriters, *Reservation::Anywhere(region_bytes))
+          : *Region::Create("store-pair", region_bytes, Sharing::kManyWriters));
+  ArenaHeader* const headers = new (region->data()) ArenaHeader[2];
   StorePair pair = {.a = nullptr,
                     .b = nullptr,
-                    .a_window = {.region = region, .offset = 0, .bytes = bytes},
-                    .b_window = {.region = region, .offset = bytes, .bytes = bytes}};
-  const auto counters = std::make_shared<Counters>();
-  const auto own_and_peers = [&](std::vector<std::atomic<uint32_t>>& own, std::vector<std::atomic<uint32_t>>& peers) {
-    return ReleaseCounters{.own = absl::MakeSpan(own), .peer = absl::MakeConstSpan(peers), .mapping = counters};
+                    .a_window = {.region = region, .offset = PageRuns::kUnitBytes, .bytes = bytes},
+                    .b_window = {.region = region, .offset = PageRuns::kUnitBytes + bytes, .bytes = bytes}};
+  const auto outboxes = std::make_shared<Outboxes>(options.slots);
+  const auto counters = [&](Outbox& own, Outbox& peers, std::shared_ptr<const PidFd> peer_process) {
+    return ReleaseCounters{.own = absl::MakeSpan(own.counters),
+                           .peer = absl::MakeConstSpan(peers.counters),
+                           .mapping = outboxes,
+                           .own_retired = &own.retired,
+                           .peer_retired = &peers.retired,
+                           .peer_process = std::move(peer_process)};
   };
-  pair.a = SegmentStore::Create(CreateArena(pair.a_window, limit_bytes), pair.a_window, pair.b_window,
-                                own_and_peers(counters->a, counters->b));
-  pair.b = SegmentStore::Create(CreateArena(pair.b_window, limit_bytes), pair.b_window, pair.a_window,
-                                own_and_peers(counters->b, counters->a));
+  pair.a =
+      SegmentStore::Create(CreateArena(pair.a_window, limit_bytes,
+                                       {.header = headers, .peer_header = headers + 1, .peer_window = pair.b_window}),
+                           pair.a_window, pair.b_window, counters(outboxes->a, outboxes->b, options.b_process));
+  pair.b =
+      SegmentStore::Create(CreateArena(pair.b_window, limit_bytes,
+                                       {.header = headers + 1, .peer_header = headers, .peer_window = pair.a_window}),
+                           pair.b_window, pair.a_window, counters(outboxes->b, outboxes->a, nullptr));
   return pair;
 }
 

@@ -62,7 +62,7 @@ absl::StatusOr<std::shared_ptr<Link>> Link::Create(Fd socket, PidFd peer, const 
 
 Link::Link(Fd socket, PidFd peer, Fd interrupt, const Options& options)
     : socket_(std::move(socket)),
-      peer_(std::move(peer)),
+      peer_(std::make_shared<const PidFd>(std::move(peer))),
       controls_allowed_(options.controls),
       keeps_alive_(options.keep_alive_period > absl::ZeroDuration() || options.idle_timeout > absl::ZeroDuration()),
       keep_alive_(options.keep_alive_period, options.idle_timeout),
@@ -146,7 +146,7 @@ absl::Status Link::Wait(uint64_t ticket, Deadline deadline) {
     mutex_.Unlock();
     const Deadline wake = Earlier(deadline, keep_alive_.Next());
     std::array<pollfd, 3> fds = {{{.fd = socket_.get(), .events = POLLIN, .revents = 0},
-                                  {.fd = peer_.fd().get(), .events = POLLIN, .revents = 0},
+                                  {.fd = peer_->fd().get(), .events = POLLIN, .revents = 0},
                                   {.fd = interrupt_.get(), .events = POLLIN, .revents = 0}}};
     timespec storage;
     os::Poll(fds.data(), fds.size(), wake.ToPollTimeout(&storage));
@@ -181,7 +181,7 @@ void Link::Pump() {
 void Link::PumpLocked() {
   if (ended_.load(std::memory_order_relaxed)) return;
   // Death first: whatever the peer sent before it died is in the socket by now, and is read before the end is declared.
-  const bool died = peer_.HasEnded();
+  const bool died = peer_->HasEnded();
   bool any = false;
   while (ReadPacketLocked()) any = true;
   if (any) Advance();
@@ -271,7 +271,7 @@ absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::v
 void Link::EndByPeerLocked() {
   if (ended_.load(std::memory_order_relaxed)) return;
   mutex_.Unlock();  // What happens on this side need not wait.
-  const absl::Status status = HowPeerWent(peer_);
+  const absl::Status status = HowPeerWent(*peer_);
   mutex_.Lock();
   EndLocked(status);
 }

@@ -117,7 +117,9 @@ class Link {
   void RemoveListener(FdView event);
 
   FdView socket() const { return socket_; }
-  FdView peer_fd() const { return peer_.fd(); }
+  FdView peer_fd() const { return peer_->fd(); }
+  // Never null; may be empty.
+  const std::shared_ptr<const PidFd>& peer_process() const { return peer_; }
 
  private:
   struct DescriptorBatch {
@@ -143,7 +145,7 @@ class Link {
 
   const ForkGuard fork_guard_;  // In a forked child nothing is sent, ended or locked.
   const Fd socket_;
-  const PidFd peer_;
+  const std::shared_ptr<const PidFd> peer_;
   const Controls controls_allowed_;
   const bool keeps_alive_;
   KeepAlive keep_alive_;

@@ -1,0 +1,240 @@
+#include "ipc_shm/internal/lending_arena.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/object_entry.h"
+#include "ipc_util/internal/os.h"
+#include "ipc_util/internal/status_macros.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// Of what is out, at each allocation and loan.
+constexpr size_t kReclaimedAtOnce = 8;
+
+}  // namespace
+
+// Arenas that have ended and still lend objects whose destructors are due.
+class EndedArenas {
+ public:
+  static EndedArenas& Get() {
+    static auto& arenas = *new EndedArenas();
+    return arenas;
+  }
+
+  // Ends `arena`, or keeps it.
+  void End(std::unique_ptr<LendingArena> arena) {
+    // A forked child's copy: its blocks are not there, and its locks may be taken by threads that are not.
+    if (arena->in_forked_child()) return static_cast<void>(arena.release());
+    arena->ReclaimObjects(LoanBook::kAll);
+    if (arena->destructors_due_.load(std::memory_order_relaxed) == 0) return;
+    const MutexLock lock(mutex_);
+    arenas_.push_back(std::move(arena));
+    is_empty_.store(false, std::memory_order_relaxed);
+  }
+
+  // Looks again at those that were kept.
+  void Sweep() {
+    if (is_empty_.load(std::memory_order_relaxed)) return;  // A hint: a later look finds them.
+    std::vector<std::unique_ptr<LendingArena>> kept;
+    {
+      const MutexLock lock(mutex_);
+      std::swap(kept, arenas_);
+      is_empty_.store(true, std::memory_order_relaxed);
+    }
+    // Without the lock: destructors may end other arenas.
+    for (std::unique_ptr<LendingArena>& arena : kept) End(std::move(arena));
+  }
+
+ private:
+  std::atomic<bool> is_empty_{true};
+  Mutex mutex_;
+  std::vector<std::unique_ptr<LendingArena>> arenas_ ABSL_GUARDED_BY(mutex_);
+};
+
+std::shared_ptr<LendingArena> LendingArena::Create(std::unique_ptr<shm::Arena> arena, RegionWindow own,
+                                                   RegionWindow peer, ReleaseCounters counters) {
+  EndedArenas::Get().Sweep();
+  return std::shared_ptr<LendingArena>(
+      new LendingArena(std::move(arena), std::move(own), std::move(peer), std::move(counters)),
+      [](LendingArena* ended) { EndedArenas::Get().End(std::unique_ptr<LendingArena>(ended)); });
+}
+
+LendingArena::LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
+                           ReleaseCounters counters)
+    : arena_(std::move(arena)),
+      own_(std::move(own)),
+      borrower_(std::move(peer), counters),
+      book_(std::move(counters)) {}
+
+LendingArena::~LendingArena() = default;
+
+void LendingArena::ReclaimSome() { book_.Reclaim(kReclaimedAtOnce, kReclaimedAtOnce, Destructors::kPutOff); }
+
+void LendingArena::ReclaimAll() { book_.Reclaim(LoanBook::kAll, LoanBook::kAll, Destructors::kPutOff); }
+
+absl::StatusOr<void*> LendingArena::Allocate(size_t bytes, size_t alignment, bool zeroed) {
+  const auto allocate = [&] {
+    return zeroed ? arena_->AllocateZeroed(bytes, alignment) : arena_->Allocate(bytes, alignment);
+  };
+  ReclaimSome();
+  absl::StatusOr<void*> block = allocate();
+  if (absl::IsResourceExhausted(block.status())) {
+    ReclaimAll();
+    block = allocate();
+  }
+  return block;
+}
+
+absl::StatusOr<uint32_t> LendingArena::OpenSlot() {
+  ReclaimSome();
+  absl::StatusOr<uint32_t> slot = book_.Open();
+  if (!slot.ok()) {
+    ReclaimAll();
+    slot = book_.Open();
+  }
+  return slot;
+}
+
+absl::StatusOr<ObjectEntry*> LendingArena::NewObject(const ObjectType& type) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  if (arena_->header() == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no object of type ", type.name,
+                     " can lie in this arena: its region has no equal address in both processes of the session"));
+  }
+  const ObjectPlacement placement = PlacementOf(type);
+  SLUICE_ASSIGN_OR_RETURN(void* const block,
+                          Allocate(placement.block_bytes, placement.block_alignment, /*zeroed=*/false));
+  os::Point("object.allocated");
+  return new ObjectEntry(*this, type, placement, block);
+}
+
+void LendingArena::Finish(ObjectEntry& entry) {
+  uint32_t generation = next_generation_.fetch_add(1, std::memory_order_relaxed);
+  if (generation == 0) generation = next_generation_.fetch_add(1, std::memory_order_relaxed);
+  // Release: whoever finds the object by a loan finds it constructed.
+  entry.header_.generation.store(generation, std::memory_order_release);
+  objects_.fetch_add(1, std::memory_order_relaxed);
+  object_bytes_.fetch_add(entry.object_bytes_, std::memory_order_relaxed);
+  if (entry.destroy_ != nullptr) destructors_due_.fetch_add(1, std::memory_order_relaxed);
+  os::Point("object.constructed");
+}
+
+void LendingArena::Drop(ObjectEntry* entry) {
+  arena_->Free(entry->block_, entry->block_bytes_);
+  delete entry;
+}
+
+void LendingArena::ReleaseOwner(ObjectEntry* entry) {
+  if (in_forked_child()) return;
+  uint32_t holders = 1;
+  if (entry->was_lent_.load(std::memory_order_relaxed)) {
+    const size_t back = book_.CloseBackOf(*entry);
+    loans_out_.fetch_sub(back, std::memory_order_relaxed);
+    holders += static_cast<uint32_t>(back);
+  }
+  if (entry->LetGo(holders)) Destroy(entry);
+}
+
+absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  ReclaimSome();
+  entry.was_lent_.store(true, std::memory_order_relaxed);
+  entry.holders_.fetch_add(1, std::memory_order_relaxed);  // The caller holds it anyway.
+  loans_out_.fetch_add(1, std::memory_order_relaxed);
+  absl::StatusOr<LoanHandle> loan = book_.LendOnce(entry);
+  if (!loan.ok()) {
+    ReclaimAll();
+    loan = book_.LendOnce(entry);
+  }
+  if (!loan.ok()) {
+    loans_out_.fetch_sub(1, std::memory_order_relaxed);
+    entry.holders_.fetch_sub(1, std::memory_order_relaxed);
+    return loan.status();
+  }
+  os::Point("loan.lent");
+  return shm::LoanRef{.offset = own_.OffsetOf(entry.object_),
+                      .region = 0,
+                      .slot = loan->slot,
+                      .generation = loan->generation,
+                      .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
+}
+
+void LendingArena::TakeBack(uint32_t slot) {
+  if (!in_forked_child()) book_.TakeBackOnce(slot);
+}
+
+absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const ObjectType& type,
+                                           std::shared_ptr<const BorrowedLoan>* loan) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  SLUICE_ASSIGN_OR_RETURN(BorrowedLoan borrowed, borrower_.TakeOnce({.slot = ref.slot, .generation = ref.generation}));
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(borrower_.window(), ref, type));
+  *loan = std::make_shared<const BorrowedLoan>(std::move(borrowed));
+  os::Point("loan.borrowed");
+  return object;
+}
+
+void LendingArena::LetGo(ObjectEntry* entry, Destructors destructors) {
+  if (entry->destroy_ == nullptr || destructors == Destructors::kRun) return Destroy(entry);
+  const MutexLock lock(mutex_);
+  due_.push_back(entry);
+}
+
+void LendingArena::Destroy(ObjectEntry* entry) {
+  // Relaxed: nobody has a loan of it. What comes of a stale one is refused.
+  entry->header_.generation.store(0, std::memory_order_relaxed);
+  os::Point("object.destroying");
+  if (entry->destroy_ != nullptr) {
+    entry->destroy_(entry->object_);
+    destructors_due_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  objects_.fetch_sub(1, std::memory_order_relaxed);
+  object_bytes_.fetch_sub(entry->object_bytes_, std::memory_order_relaxed);
+  Drop(entry);
+  os::Point("object.destroyed");
+}
+
+absl::Status LendingArena::FullFor(const ObjectType& type) const {
+  const shm::ArenaStats now = arena_->stats();
+  return absl::ResourceExhaustedError(absl::StrCat("the arena has no room for what an object of type ", type.name,
+                                                   " allocates: ", now.allocated_bytes, " of its ", now.limit_bytes,
+                                                   " bytes are allocated, in ", now.live_allocations,
+                                                   " blocks; free some, or raise SessionOptions::arena_bytes"));
+}
+
+size_t LendingArena::Reclaim(size_t max) {
+  EndedArenas::Get().Sweep();
+  return in_forked_child() ? 0 : ReclaimObjects(max);
+}
+
+size_t LendingArena::ReclaimObjects(size_t max) {
+  ReclaimAll();
+  size_t destroyed = 0;
+  for (ObjectEntry* entry; destroyed < max && (entry = NextDue()) != nullptr; ++destroyed) Destroy(entry);
+  return destroyed;
+}
+
+ObjectEntry* LendingArena::NextDue() {
+  const MutexLock lock(mutex_);
+  if (due_.empty()) return nullptr;
+  ObjectEntry* const entry = due_.front();
+  due_.pop_front();
+  return entry;
+}
+
+shm::LoanStats LendingArena::loan_stats() {
+  const MutexLock lock(mutex_);
+  return {.objects = objects_.load(std::memory_order_relaxed),
+          .object_bytes = object_bytes_.load(std::memory_order_relaxed),
+          .loans_out = loans_out_.load(std::memory_order_relaxed),
+          .destroyable = due_.size()};
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
