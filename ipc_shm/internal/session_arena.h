@@ -6,11 +6,13 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/loan_stand_ins.h"
@@ -22,11 +24,18 @@
 
 namespace ipc {
 inline namespace sluice_0 {
+
+class Session;
+
 namespace internal {
 
 template <typename T>
 ObjectType ObjectTypeOf() {
-  ObjectType type = {.id = TypeIdOf<T>(), .name = TypeNameOf<T>(), .bytes = sizeof(T), .alignment = alignof(T)};
+  constexpr std::string_view kName = shm::TypeNameOf<T>();
+  ObjectType type = {.id = shm::TypeIdOf<T>().value,
+                     .name = absl::string_view(kName.data(), kName.size()),
+                     .bytes = sizeof(T),
+                     .alignment = alignof(T)};
   if constexpr (!std::is_trivially_destructible_v<T>) {
     type.destroy = [](void* object) noexcept { static_cast<T*>(object)->~T(); };
   }
@@ -45,7 +54,7 @@ class SessionArena {
   // has no equal address in both processes, so that it can have no objects.
   template <typename T, typename... Args>
   absl::StatusOr<std::shared_ptr<T>> Construct(Args&&... args) {
-    static_assert(Shareable<T>, "objects of this type cannot be shared: they hold what means nothing in the peer");
+    static_assert(shm::CheckShareable<T>());
     static_assert(alignof(T) <= shm::Arena::kMaxAlignment, "blocks of an arena are aligned to at most 4096");
     const ObjectType type = ObjectTypeOf<T>();
     SLUICE_ASSIGN_OR_RETURN(ObjectEntry* const entry, arena_->NewObject(type));
@@ -80,7 +89,7 @@ class SessionArena {
   template <typename T>
   absl::StatusOr<std::shared_ptr<T>> BorrowMutable(const shm::LoanRef& ref) {
     using Object = std::remove_const_t<T>;
-    static_assert(Shareable<Object>, "objects of this type cannot be shared: they hold what means nothing in the peer");
+    static_assert(shm::CheckShareable<Object>());
     std::shared_ptr<const BorrowedLoan> loan;
     SLUICE_ASSIGN_OR_RETURN(void* const object, arena_->Borrow(ref, ObjectTypeOf<Object>(), &loan));
     return std::shared_ptr<T>(std::move(loan), static_cast<T*>(object));
@@ -117,6 +126,9 @@ class SessionArena {
 
   std::shared_ptr<LendingArena> arena_;
 };
+
+// That of `session`, of a kind of shared memory.
+SessionArena ArenaOf(const Session& session);
 
 }  // namespace internal
 }  // namespace sluice_0
