@@ -9,6 +9,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/arena_registry.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/internal/os.h"
@@ -66,6 +67,11 @@ std::shared_ptr<const Region> Share(Region region, const MappingKey& key) {
   return shared;
 }
 
+absl::StatusOr<std::shared_ptr<const Region>> ShareNew(Region region) {
+  SLUICE_ASSIGN_OR_RETURN(const MappingKey key, KeyOf(region.fd(), /*is_writable=*/true));
+  return Share(std::move(region), key);
+}
+
 std::shared_ptr<const Region> Find(MappingKey key, Access access) {
   Mappings& mappings = AllMappings();
   const MutexLock lock(mappings.mutex);
@@ -100,6 +106,12 @@ Reservation TakePlace(uint64_t address, uint64_t bytes, std::vector<Reservation>
 
 }  // namespace
 
+RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region) {
+  constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
+  const size_t bytes = region->size() - kBegin;
+  return {.region = std::move(region), .offset = kBegin, .bytes = bytes};
+}
+
 std::vector<Reservation> ReservePlaces(uint64_t bytes) {
   std::vector<Reservation> places;
   for (int i = 0; i < kProposedPlaces; ++i) {
@@ -118,11 +130,14 @@ std::vector<uint64_t> AddressesOf(absl::Span<const Reservation> places) {
 
 absl::StatusOr<std::shared_ptr<const Region>> MakeRegion(absl::string_view name, uint64_t bytes,
                                                          absl::Span<const uint64_t> proposed) {
-  Reservation place = ReserveOneOf(proposed, bytes);
-  SLUICE_ASSIGN_OR_RETURN(Region region, place.valid() ? Region::Create(name, Sharing::kManyWriters, std::move(place))
-                                                       : Region::Create(name, bytes, Sharing::kManyWriters));
-  SLUICE_ASSIGN_OR_RETURN(const MappingKey key, KeyOf(region.fd(), /*is_writable=*/true));
-  return Share(std::move(region), key);
+  if (Reservation place = ReserveOneOf(proposed, bytes); place.valid()) return MakeRegionAt(name, std::move(place));
+  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, bytes, Sharing::kManyWriters));
+  return ShareNew(std::move(region));
+}
+
+absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place) {
+  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, Sharing::kManyWriters, std::move(place)));
+  return ShareNew(std::move(region));
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion received, Access access, uint64_t address,

@@ -51,7 +51,7 @@ TEST(MappedRegionsTest, ARegionIsMadeAtTheFirstProposalThatIsFree) {
 }
 
 TEST(MappedRegionsTest, WhatHasNoPlaceInTheWindowIsMadeAnywhere) {
-  const uint64_t too_large = AddressWindow::kEnd - AddressWindow::kBegin + 1;
+  const uint64_t too_large = AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot) - AddressWindow::kBegin + 1;
   if (too_large <= Region::kMaxBytes) {
     ASSERT_OK_AND_ASSIGN(const auto region, MakeRegion("large", too_large, {}));
     EXPECT_FALSE(AddressWindow::Fits(region->address(), region->size()));

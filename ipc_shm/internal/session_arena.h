@@ -13,13 +13,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "ipc_shm/allocator.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/arena_scope.h"
 #include "ipc_shm/internal/lending_arena.h"
-#include "ipc_shm/internal/loan_stand_ins.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/object_header.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
+#include "ipc_shm/shareable.h"
+#include "ipc_shm/type_identity.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -61,7 +64,8 @@ class SessionArena {
     Unfinished unfinished(*arena_, entry);
     try {
       const shm::ArenaScope scope(arena_->arena());
-      ::new (entry->object()) T(std::forward<Args>(args)...);
+      shm::Allocator<std::byte>(arena_->arena())
+          .construct(static_cast<T*>(entry->object()), std::forward<Args>(args)...);
     } catch (const std::bad_alloc&) {
       return arena_->FullFor(type);
     }

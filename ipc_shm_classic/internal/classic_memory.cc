@@ -7,6 +7,7 @@
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm_classic/arena.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -17,16 +18,23 @@ namespace {
 
 class ClassicFactory final : public SessionMemoryFactory {
  public:
+  explicit ClassicFactory(std::shared_ptr<ServerArenas> arenas) : arenas_(std::move(arenas)) {}
+
   MemoryKind kind() const override { return MemoryKind::kClassic; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return ClassicMemory::Create(request.side, request.arena_bytes);
+    return ClassicMemory::Create(request.side, request.arena_bytes,
+                                 arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
+
+ private:
+  const std::shared_ptr<ServerArenas> arenas_;
 };
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> ClassicMemory::Create(Side side, uint64_t arena_bytes) {
-  return std::shared_ptr<SessionMemory>(new ClassicMemory(side, arena_bytes));
+std::shared_ptr<SessionMemory> ClassicMemory::Create(Side side, uint64_t arena_bytes,
+                                                     std::shared_ptr<const ServerArena> server_arena) {
+  return std::shared_ptr<SessionMemory>(new ClassicMemory(side, arena_bytes, std::move(server_arena)));
 }
 
 absl::StatusOr<MemoryOffer> ClassicMemory::Offer() {
@@ -34,13 +42,15 @@ absl::StatusOr<MemoryOffer> ClassicMemory::Offer() {
     places_ = ReservePlaces(RegionBytesFor(arena_bytes_));
     return MemoryOffer{.places = AddressesOf(places_)};
   }
-  return MemoryOffer{.regions = {{.fd = own_.region->fd(), .bytes = own_.region->size()}},
-                     .places = {own_.region->address()}};
+  MemoryOffer offer = {.regions = {{.fd = own_.region->fd(), .bytes = own_.region->size()}},
+                       .places = {own_.region->address()}};
+  if (server_arena_ != nullptr) OfferServerArena(*server_arena_, offer);
+  return offer;
 }
 
 absl::Status ClassicMemory::Adopt(ReceivedMemory received) {
   const size_t due = side_ == Side::kServer ? 0 : 1;
-  if (received.regions.size() != due) {
+  if (received.regions.size() < due || (due == 0 && !received.regions.empty())) {
     return absl::DataLossError(absl::StrCat("the peer of a classic session sent ", received.regions.size(),
                                             " regions, where ", due, " are due"));
   }
@@ -50,7 +60,7 @@ absl::Status ClassicMemory::Adopt(ReceivedMemory received) {
 }
 
 absl::Status ClassicMemory::MapRegion(ReceivedMemory received) {
-  if (received.places.size() != 1) return absl::DataLossError("the server does not say where its region lies");
+  if (received.places.empty()) return absl::DataLossError("the server does not say where its region lies");
   ReceivedRegion& region = received.regions[0];
   if (region.bytes <= ArenaRegistry::kHeaderBytes ||
       (region.bytes - ArenaRegistry::kHeaderBytes) % (2 * WindowBytesFor(1)) != 0) {
@@ -59,6 +69,7 @@ absl::Status ClassicMemory::MapRegion(ReceivedMemory received) {
   }
   SLUICE_ASSIGN_OR_RETURN(
       auto mapped, MapReceived(std::move(region), Access::kReadWrite, received.places[0], std::exchange(places_, {})));
+  SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadWrite));
   return Use(std::move(mapped));
 }
 
@@ -89,10 +100,11 @@ std::optional<MemoryUsage> ClassicMemory::Usage() const {
   return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
 }
 
-std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory() {
-  static const auto& factory = *new std::shared_ptr<const SessionMemoryFactory>(new ClassicFactory());
-  return factory;
+std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory(std::shared_ptr<ServerArenas> arenas) {
+  return std::make_shared<const ClassicFactory>(std::move(arenas));
 }
+
+ServerArenas::Kind ClassicKind::ServerArenaKind() { return {.create = shm::classic::CreateArena, .peers_write = true}; }
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -8,6 +8,7 @@
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm_jemalloc/arena.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/region.h"
@@ -17,25 +18,25 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// All of `region` behind its headers.
-RegionWindow WindowOf(std::shared_ptr<const Region> region) {
-  constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
-  const size_t bytes = region->size() - kBegin;
-  return {.region = std::move(region), .offset = kBegin, .bytes = bytes};
-}
-
 class JemallocFactory final : public SessionMemoryFactory {
  public:
+  explicit JemallocFactory(std::shared_ptr<ServerArenas> arenas) : arenas_(std::move(arenas)) {}
+
   MemoryKind kind() const override { return MemoryKind::kJemalloc; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return JemallocMemory::Create(request.side, request.arena_bytes);
+    return JemallocMemory::Create(request.side, request.arena_bytes,
+                                  arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
+
+ private:
+  const std::shared_ptr<ServerArenas> arenas_;
 };
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes) {
-  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes));
+std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes,
+                                                      std::shared_ptr<const ServerArena> server_arena) {
+  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes, std::move(server_arena)));
 }
 
 // Of a client: where its own region lies, then places for the server's.
@@ -47,12 +48,13 @@ absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
   MemoryOffer offer = {.regions = {{.fd = for_peer_, .bytes = own_.region->size()}},
                        .places = {own_.region->address()}};
   absl::c_copy(AddressesOf(places_), std::back_inserter(offer.places));
+  if (server_arena_ != nullptr) OfferServerArena(*server_arena_, offer);
   return offer;
 }
 
 absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
   SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places));
-  own_ = WindowOf(std::move(region));
+  own_ = WindowBehindHeaders(std::move(region));
   SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
   SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
                                       own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
@@ -60,7 +62,7 @@ absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
 }
 
 absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
-  if (received.regions.size() != 1) {
+  if (received.regions.empty() || (side_ == Side::kServer && received.regions.size() != 1)) {
     return absl::DataLossError(
         absl::StrCat("the peer of a jemalloc session sent ", received.regions.size(), " regions, where 1 is due"));
   }
@@ -72,8 +74,11 @@ absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
   }
   SLUICE_ASSIGN_OR_RETURN(
       auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0], std::exchange(places_, {})));
-  peer_ = WindowOf(std::move(mapped));
-  if (side_ == Side::kClient) return absl::OkStatus();
+  peer_ = WindowBehindHeaders(std::move(mapped));
+  if (side_ == Side::kClient) {
+    SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadOnly));
+    return absl::OkStatus();
+  }
   return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));
 }
 
@@ -90,9 +95,12 @@ std::optional<MemoryUsage> JemallocMemory::Usage() const {
   return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
 }
 
-std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory() {
-  static const auto& factory = *new std::shared_ptr<const SessionMemoryFactory>(new JemallocFactory());
-  return factory;
+std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory(std::shared_ptr<ServerArenas> arenas) {
+  return std::make_shared<const JemallocFactory>(std::move(arenas));
+}
+
+ServerArenas::Kind JemallocKind::ServerArenaKind() {
+  return {.create = shm::jemalloc::CreateArena, .peers_write = false};
 }
 
 }  // namespace internal

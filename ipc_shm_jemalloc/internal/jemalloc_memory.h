@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,6 +18,7 @@
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/segment_store.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/address_space.h"
 
@@ -27,7 +29,9 @@ namespace internal {
 // Each side makes a region of its own, at a place that the other proposed if it can.
 class JemallocMemory final : public SessionMemory {
  public:
-  static std::shared_ptr<SessionMemory> Create(Side side, uint64_t arena_bytes);
+  // `server_arena`, of a server, may be null.
+  static std::shared_ptr<SessionMemory> Create(Side side, uint64_t arena_bytes,
+                                               std::shared_ptr<const ServerArena> server_arena = nullptr);
 
   // Of a region with an arena of `arena_bytes`.
   static constexpr uint64_t RegionBytesFor(uint64_t arena_bytes) {
@@ -40,24 +44,29 @@ class JemallocMemory final : public SessionMemory {
   std::optional<MemoryUsage> Usage() const override;
 
  private:
-  JemallocMemory(Side side, uint64_t arena_bytes) : side_(side), arena_bytes_(arena_bytes) {}
+  JemallocMemory(Side side, uint64_t arena_bytes, std::shared_ptr<const ServerArena> server_arena)
+      : side_(side), arena_bytes_(arena_bytes), server_arena_(std::move(server_arena)) {}
 
   // Makes the own region, where the peer has room for it if that can be.
   absl::Status MakeRegion(absl::Span<const uint64_t> places);
 
   const Side side_;
   const uint64_t arena_bytes_;
+  const std::shared_ptr<const ServerArena> server_arena_;
   std::vector<Reservation> places_;  // A client's, for the server's region, until it comes.
   RegionWindow own_;
   Fd for_peer_;  // Of the own region, for reading.
   RegionWindow peer_;
+  RegionWindow server_window_;         // Of a client: the server's arena.
   std::unique_ptr<shm::Arena> arena_;  // Until it is open.
   std::weak_ptr<SegmentStore> store_;  // From then on.
 };
 
 // `Factory()` for MemorySession.
 struct JemallocKind {
-  static std::shared_ptr<const SessionMemoryFactory> Factory();
+  // `arenas`, of a server, may be null.
+  static std::shared_ptr<const SessionMemoryFactory> Factory(std::shared_ptr<ServerArenas> arenas = nullptr);
+  static ServerArenas::Kind ServerArenaKind();
 };
 
 }  // namespace internal

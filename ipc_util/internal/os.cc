@@ -3,6 +3,7 @@
 #include "ipc_util/internal/os.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -91,6 +92,12 @@ SLUICE_OS_DEFINITION int Open(const char* path, int flags, mode_t mode) {
 }
 SLUICE_OS_DEFINITION ssize_t Read(int fd, void* out, size_t bytes) {
   return Call("Read", [&] { return ::read(fd, out, bytes); });
+}
+SLUICE_OS_DEFINITION ssize_t Pread(int fd, void* out, size_t bytes, off_t offset) {
+  return Call("Pread", [&] { return ::pread(fd, out, bytes, offset); });
+}
+SLUICE_OS_DEFINITION ssize_t Pwrite(int fd, const void* data, size_t bytes, off_t offset) {
+  return Call("Pwrite", [&] { return ::pwrite(fd, data, bytes, offset); });
 }
 SLUICE_OS_DEFINITION ssize_t GetDents(int fd, void* out, size_t bytes) {
   return Call("GetDents", [&] { return static_cast<ssize_t>(::syscall(SYS_getdents64, fd, out, bytes)); });
@@ -189,6 +196,14 @@ SLUICE_OS_DEFINITION int EventFdRead(int fd, eventfd_t* value) {
 }
 SLUICE_OS_DEFINITION int EventFdWrite(int fd, eventfd_t value) {
   return Call("EventFdWrite", [&] { return ::eventfd_write(fd, value); });
+}
+SLUICE_OS_DEFINITION int FutexWait(const uint32_t* word, uint32_t value, const timespec* timeout) {
+  return Call("FutexWait",
+              [&] { return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAIT, value, timeout, nullptr, 0)); });
+}
+SLUICE_OS_DEFINITION int FutexWake(const uint32_t* word, int count) {
+  return Call("FutexWake",
+              [&] { return static_cast<int>(::syscall(SYS_futex, word, FUTEX_WAKE, count, nullptr, nullptr, 0)); });
 }
 
 SLUICE_OS_DEFINITION int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes) {

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -43,6 +44,8 @@ int Stat(const char* path, struct stat* out);
 int Lstat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);
 ssize_t Read(int fd, void* out, size_t bytes);
+ssize_t Pread(int fd, void* out, size_t bytes, off_t offset);
+ssize_t Pwrite(int fd, const void* data, size_t bytes, off_t offset);
 // getdents64(2): records of linux_dirent64.
 ssize_t GetDents(int fd, void* out, size_t bytes);
 int Mkdir(const char* path, mode_t mode);
@@ -77,6 +80,9 @@ int TimerFdSet(int fd, int flags, const itimerspec* time);
 int EventFd(unsigned initial, int flags);
 int EventFdRead(int fd, eventfd_t* value);
 int EventFdWrite(int fd, eventfd_t value);
+// futex(2), FUTEX_WAIT and FUTEX_WAKE of words that several processes share; `timeout` is relative, null for none.
+int FutexWait(const uint32_t* word, uint32_t value, const timespec* timeout);
+int FutexWake(const uint32_t* word, int count);
 
 int MqOpen(const char* name, int flags, mode_t mode, mq_attr* attributes);
 int MqUnlink(const char* name);
