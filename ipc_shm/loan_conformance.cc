@@ -19,6 +19,8 @@
 #include "gmock/gmock.h"
 #include "ipc_session/session.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_shm/arena_scope.h"
+#include "ipc_shm/containers.h"
 #include "ipc_shm/internal/session_arena.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
@@ -71,6 +73,34 @@ struct Item {
   uint64_t number;
   std::array<uint64_t, 20> numbers;
   static inline int living = 0;  // In this process.
+};
+
+// What an object of containers may look like.
+struct Index {
+  shm::map<shm::string, shm::vector<shm::string>> names;
+  shm::unordered_map<uint64_t, uint64_t> squares;
+
+  void Fill() {
+    for (uint64_t i = 0; i < 100; ++i) {
+      const std::string key = absl::StrCat("a key that does not fit into the string itself: ", i);
+      shm::vector<shm::string>& values = names.try_emplace(shm::string(key.begin(), key.end())).first->second;
+      for (uint64_t j = 0; j < i % 7; ++j) values.emplace_back(1000 * j, 'x');
+      squares[i] = i * i;
+    }
+  }
+  bool IsGood() const {
+    if (names.size() != 100 || squares.size() != 100) return false;
+    for (uint64_t i = 0; i < 100; ++i) {
+      const auto found = names.find(absl::StrCat("a key that does not fit into the string itself: ", i));
+      if (found == names.end() || found->second.size() != i % 7 || squares.at(i) != i * i) return false;
+      for (uint64_t j = 0; j < i % 7; ++j) {
+        if (found->second[j].size() != 1000 * j || found->second[j].find_first_not_of('x') != shm::string::npos) {
+          return false;
+        }
+      }
+    }
+    return true;
+  }
 };
 
 struct OtherType {
@@ -147,6 +177,16 @@ class Peer {
       if (reclaimed == count && Item::living == 0) return absl::OkStatus();
       return absl::InternalError(absl::StrCat("reclaimed ", reclaimed, ", ", Item::living, " live"));
     }
+    if (what == "borrow_index") {
+      SLUICE_ASSIGN_OR_RETURN(const shm::LoanRef ref, shm::ReceiveLoan(channel, TimeLimit()));
+      SLUICE_ASSIGN_OR_RETURN(index_, arena.Borrow<Index>(ref));
+      return absl::OkStatus();
+    }
+    if (what == "check_index") return index_->IsGood() ? absl::OkStatus() : absl::DataLossError("the index is spoilt");
+    if (what == "release_index") {
+      index_ = nullptr;
+      return absl::OkStatus();
+    }
     if (what == "borrow_other") {
       SLUICE_ASSIGN_OR_RETURN(const shm::LoanRef ref, shm::ReceiveLoan(channel, TimeLimit()));
       return arena.Borrow<OtherType>(ref).status();
@@ -156,6 +196,7 @@ class Peer {
 
   Owned owned_;
   Borrowed borrowed_;
+  std::shared_ptr<const Index> index_;
 };
 
 SLUICE_CHILD_ROLE(loan_peer) {
@@ -253,6 +294,40 @@ TEST_P(LoanConformance, ThisSideReadsWhatItBorrows) {
   EXPECT_OK(CheckItems(pair.borrowed()));
   pair.borrowed().clear();
   EXPECT_EQ(pair.Ask("reclaim 100"), "done");
+}
+
+TEST_P(LoanConformance, ContainersInsideAnObjectAreReadInPlace) {
+  LoanPair pair(GetParam());
+  {
+    const shm::ArenaScope scope(pair.arena());
+    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<Index> index, pair.arena().Construct<Index>());
+    index->Fill();
+    ASSERT_OK_AND_ASSIGN(shm::Loan loan, pair.arena().Lend(index));
+    ASSERT_OK(shm::SendLoan(pair.channel(), std::move(loan), TimeLimit()));
+  }
+  EXPECT_EQ(pair.Ask("borrow_index"), "done");
+  EXPECT_EQ(pair.Ask("check_index"), "done");
+  EXPECT_EQ(pair.Reclaim(), 0u);
+  EXPECT_GT(pair.arena().arena_stats().live_allocations, 500u);
+  EXPECT_EQ(pair.Ask("release_index"), "done");
+  EXPECT_EQ(pair.Reclaim(), 1u);
+  EXPECT_EQ(pair.arena().arena_stats().live_allocations, 0u) << "all that it allocated";
+}
+
+// An owner that ends while the peer reads must not pull the containers' memory away.
+TEST_P(LoanConformance, ContainersOutliveTheOwnersSession) {
+  LoanPair pair(GetParam());
+  {
+    const shm::ArenaScope scope(pair.arena());
+    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<Index> index, pair.arena().Construct<Index>());
+    index->Fill();
+    ASSERT_OK_AND_ASSIGN(shm::Loan loan, pair.arena().Lend(index));
+    ASSERT_OK(shm::SendLoan(pair.channel(), std::move(loan), TimeLimit()));
+  }
+  EXPECT_EQ(pair.Ask("borrow_index"), "done");
+  pair.Close();
+  EXPECT_EQ(pair.Ask("check_index"), "done");
+  EXPECT_EQ(pair.Ask("release_index"), "done");
 }
 
 // R6: nothing grows.
