@@ -11,15 +11,21 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
+#include "ipc_session/session.h"
+#include "ipc_session/session_terms.h"
+#include "ipc_session/testing/universe.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
 #include "ipc_transport/structured/testing/parcel.capnp.h"
 #include "ipc_transport/structured/testing/parcels.h"
+#include "ipc_util/deadline.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"

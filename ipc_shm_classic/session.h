@@ -8,11 +8,18 @@
 
 namespace ipc {
 inline namespace sluice_0 {
+
+namespace internal {
+template <>
+inline constexpr bool kMayBorrowMutable<ClassicKind> = true;
+}  // namespace internal
+
 namespace session::shm::classic {
 
 // As `ipc::Session` and `ipc::Server`; typed messages of their channels are built in shared memory and read in place.
 // Each side writes into its own half, of SessionOptions::arena_bytes of the server, and a mistake in one program can
-// spoil the memory of the other. Both ends must be of this kind: another gets FAILED_PRECONDITION (kWrongKind).
+// spoil the memory of the other. Objects that were lent may be written by both (BorrowMutable). Both ends must be of
+// this kind: another gets FAILED_PRECONDITION (kWrongKind).
 using Session = internal::MemorySession<internal::ClassicKind>;
 using ClientSession = Session;
 using Server = internal::MemoryServer<internal::ClassicKind>;

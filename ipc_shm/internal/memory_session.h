@@ -3,6 +3,7 @@
 #ifndef SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
 #define SLUICE_IPC_SHM_INTERNAL_MEMORY_SESSION_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -16,6 +17,9 @@
 #include "ipc_session/session_terms.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/server_arenas.h"
+#include "ipc_shm/internal/session_arena.h"
+#include "ipc_shm/loan.h"
+#include "ipc_shm/loan_stats.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -26,7 +30,22 @@ namespace internal {
 template <typename Kind>
 class MemoryServer;
 
+// Whether both sides of sessions of the kind may write each other's objects; specialized by those that allow it.
+template <typename Kind>
+inline constexpr bool kMayBorrowMutable = false;
+
 // `Kind::Factory()` is a std::shared_ptr<const SessionMemoryFactory>.
+//
+//   absl::StatusOr<std::shared_ptr<Index>> index = session.arena().Construct<Index>();
+//   absl::StatusOr<shm::Loan> loan = session.Lend(*index);
+//   absl::Status sent = shm::SendLoan(channel, *std::move(loan));
+//
+//   absl::StatusOr<shm::LoanRef> ref = shm::ReceiveLoan(channel);                         // The peer.
+//   absl::StatusOr<std::shared_ptr<const Index>> theirs = session.Borrow<Index>(*ref);
+//
+// What was constructed or borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when
+// its process ends, or, at the latest, when the peer has let go of its session and of all that it borrowed in it: so
+// end those that were sent and never borrowed.
 template <typename Kind>
 class MemorySession : public Session {
  public:
@@ -37,10 +56,33 @@ class MemorySession : public Session {
     return MemorySession(std::move(session));
   }
 
+  // This side's arena. Valid as long as this handle.
+  SessionArena& arena() { return arena_; }
+
+  // As SessionArena.
+  template <typename T>
+  absl::StatusOr<shm::Loan> Lend(const std::shared_ptr<T>& object) {
+    return arena_.Lend(object);
+  }
+  template <typename T>
+  absl::StatusOr<std::shared_ptr<const T>> Borrow(const shm::LoanRef& ref) {
+    return arena_.template Borrow<T>(ref);
+  }
+  template <typename T>
+  absl::StatusOr<std::shared_ptr<T>> BorrowMutable(const shm::LoanRef& ref) {
+    static_assert(kMayBorrowMutable<Kind>,
+                  "this kind of session maps the peer's objects for reading only; use Borrow, or a classic session");
+    return arena_.template BorrowMutable<T>(ref);
+  }
+  size_t Reclaim(size_t max) { return arena_.Reclaim(max); }
+  shm::LoanStats loan_stats() const { return arena_.loan_stats(); }
+
  private:
   friend class MemoryServer<Kind>;
 
-  explicit MemorySession(Session session) : Session(std::move(session)) {}
+  explicit MemorySession(Session session) : Session(std::move(session)), arena_(ArenaOf(*this)) {}
+
+  SessionArena arena_;
 };
 
 template <typename Kind>

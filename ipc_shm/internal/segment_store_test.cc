@@ -19,6 +19,8 @@
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/testing/store_pair.h"
 #include "ipc_transport/structured/store.h"
+#include "ipc_util/pid_fd.h"
+#include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc::internal {
@@ -183,6 +185,42 @@ TEST_F(SegmentStoreTest, BorrowedSegmentsOutliveBothStores) {
   stored.reset();
   pair_ = {};
   EXPECT_EQ(borrowed->segments()[0].back(), std::byte{9});
+}
+
+// What the reader never received, or drops with all it has, comes back with its end.
+TEST_F(SegmentStoreTest, TheEndOfTheReaderBringsEverythingBack) {
+  auto received = Publish(Segment(1)), on_its_way = Publish(Segment(2));
+  ASSERT_OK_AND_ASSIGN(const LoanHandle loan, received->Lend());
+  ASSERT_OK(on_its_way->Lend());
+  ASSERT_OK_AND_ASSIGN(auto borrowed, pair_.b->Borrow(loan, received->addresses()));
+  received.reset();
+  on_its_way.reset();
+  pair_.b.reset();
+  pair_.a->Reclaim();
+  EXPECT_EQ(LiveSegments(), 2u) << "it still reads one";
+  borrowed.reset();
+  pair_.a->Reclaim();
+  EXPECT_EQ(LiveSegments(), 0u);
+}
+
+SLUICE_CHILD_ROLE(idle) {
+  testing::TellParent("here");
+  testing::HearParent();
+  return 0;
+}
+
+// K6: the reader's process is killed with messages in its hands.
+TEST_F(SegmentStoreTest, WhatADeadProcessReadIsFreed) {
+  testing::Child child = testing::Child::Start("idle");
+  ASSERT_EQ(child.Hear(), "here");
+  ASSERT_OK_AND_ASSIGN(PidFd process, PidFd::Open(child.pid()));
+  pair_ = testing::CreateStorePair(size_t{64} << 20, {.b_process = std::make_shared<const PidFd>(std::move(process))});
+  for (int i = 0; i < 32; ++i) ASSERT_OK(Publish(Segment(i))->Lend());
+  EXPECT_THAT(pair_.a->Allocate(kSegment), StatusIs(absl::StatusCode::kResourceExhausted));
+  child.Kill();
+  ASSERT_OK_AND_ASSIGN(const auto segment, pair_.a->Allocate(kSegment));
+  pair_.a->Free(segment);
+  EXPECT_EQ(LiveSegments(), 0u);
 }
 
 // H3: what a hostile peer may write into a record.

@@ -1,5 +1,8 @@
 #include "ipc_shm/internal/session_arena.h"
 
+#include "ipc_session/session.h"
+#include "ipc_shm/internal/segment_store.h"
+
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
@@ -10,6 +13,10 @@ absl::StatusOr<shm::Loan> SessionArena::Lend(const void* object, const ObjectDel
   }
   SLUICE_ASSIGN_OR_RETURN(const shm::LoanRef ref, arena_->Lend(owner->entry()));
   return shm::Loan(arena_, ref);
+}
+
+SessionArena ArenaOf(const Session& session) {
+  return SessionArena(static_cast<const SegmentStore&>(*session.message_store()).lending_arena());
 }
 
 }  // namespace internal

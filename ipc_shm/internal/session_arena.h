@@ -6,27 +6,39 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "ipc_shm/allocator.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/arena_scope.h"
 #include "ipc_shm/internal/lending_arena.h"
-#include "ipc_shm/internal/loan_stand_ins.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/object_header.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
+#include "ipc_shm/shareable.h"
+#include "ipc_shm/type_identity.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
+
+class Session;
+
 namespace internal {
 
 template <typename T>
 ObjectType ObjectTypeOf() {
-  ObjectType type = {.id = TypeIdOf<T>(), .name = TypeNameOf<T>(), .bytes = sizeof(T), .alignment = alignof(T)};
+  constexpr std::string_view kName = shm::TypeNameOf<T>();
+  ObjectType type = {.id = shm::TypeIdOf<T>().value,
+                     .name = absl::string_view(kName.data(), kName.size()),
+                     .bytes = sizeof(T),
+                     .alignment = alignof(T)};
   if constexpr (!std::is_trivially_destructible_v<T>) {
     type.destroy = [](void* object) noexcept { static_cast<T*>(object)->~T(); };
   }
@@ -45,14 +57,15 @@ class SessionArena {
   // has no equal address in both processes, so that it can have no objects.
   template <typename T, typename... Args>
   absl::StatusOr<std::shared_ptr<T>> Construct(Args&&... args) {
-    static_assert(Shareable<T>, "objects of this type cannot be shared: they hold what means nothing in the peer");
+    static_assert(shm::CheckShareable<T>());
     static_assert(alignof(T) <= shm::Arena::kMaxAlignment, "blocks of an arena are aligned to at most 4096");
     const ObjectType type = ObjectTypeOf<T>();
     SLUICE_ASSIGN_OR_RETURN(ObjectEntry* const entry, arena_->NewObject(type));
     Unfinished unfinished(*arena_, entry);
     try {
       const shm::ArenaScope scope(arena_->arena());
-      ::new (entry->object()) T(std::forward<Args>(args)...);
+      shm::Allocator<std::byte>(arena_->arena())
+          .construct(static_cast<T*>(entry->object()), std::forward<Args>(args)...);
     } catch (const std::bad_alloc&) {
       return arena_->FullFor(type);
     }
@@ -80,7 +93,7 @@ class SessionArena {
   template <typename T>
   absl::StatusOr<std::shared_ptr<T>> BorrowMutable(const shm::LoanRef& ref) {
     using Object = std::remove_const_t<T>;
-    static_assert(Shareable<Object>, "objects of this type cannot be shared: they hold what means nothing in the peer");
+    static_assert(shm::CheckShareable<Object>());
     std::shared_ptr<const BorrowedLoan> loan;
     SLUICE_ASSIGN_OR_RETURN(void* const object, arena_->Borrow(ref, ObjectTypeOf<Object>(), &loan));
     return std::shared_ptr<T>(std::move(loan), static_cast<T*>(object));
@@ -117,6 +130,9 @@ class SessionArena {
 
   std::shared_ptr<LendingArena> arena_;
 };
+
+// That of `session`, of a kind of shared memory.
+SessionArena ArenaOf(const Session& session);
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -1,5 +1,8 @@
 #include "ipc_shm/internal/session_arena.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,6 +21,8 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_shm/allocator.h"
+#include "ipc_shm/containers.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_shm/testing/store_pair.h"
@@ -397,6 +402,63 @@ TEST_F(SessionArenaTest, TheEndOfTheBorrowerBringsBackWhatIsOnItsWay) {
   EXPECT_EQ(a_->Reclaim(100), 0u) << "it still holds one";
   borrowed.reset();
   EXPECT_EQ(a_->Reclaim(100), 11u);
+}
+
+using Index = shm::map<shm::string, shm::vector<shm::string>>;
+
+TEST_F(SessionArenaTest, ContainersOfAnObjectLieInTheArenaToAnyDepth) {
+  const shm::string long_text(100, 'x', shm::Allocator<char>(*a_));
+  {
+    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<Index> index, a_->Construct<Index>());
+    for (int i = 0; i < 100; ++i) (*index)[long_text].push_back(long_text);
+    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const Index> borrowed, b_->Borrow<Index>(LendOut(index)));
+    EXPECT_EQ(borrowed->at(long_text).size(), 100u);
+    EXPECT_TRUE(pair_.a_window.Contains(pair_.a_window.OffsetOf(borrowed->at(long_text)[99].data()), 100));
+    EXPECT_GT(LiveBlocks(), 100u);
+  }
+  EXPECT_EQ(a_->Reclaim(1), 0u) << "the loan was back before the owner let go";
+  EXPECT_EQ(LiveBlocks(), 1u) << "the text";
+}
+
+TEST_F(SessionArenaTest, AContainerThatIsMovedInIsCopiedIntoTheArena) {
+  const shm::vector<int> elsewhere(10, 7, shm::Allocator<int>(*b_));
+  ASSERT_OK_AND_ASSIGN(const auto here, a_->Construct<shm::vector<int>>(elsewhere));
+  EXPECT_TRUE(pair_.a_window.Contains(pair_.a_window.OffsetOf(here->data()), 40));
+}
+
+TEST_F(SessionArenaTest, AConstructorThatFillsTheArenaLeavesNothing) {
+  EXPECT_THAT(a_->Construct<shm::vector<char>>(2 * kArenaBytes),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("SessionOptions::arena_bytes")));
+  EXPECT_EQ(LiveBlocks(), 0u);
+}
+
+// P1: what a forked child does with its copies reaches nobody.
+TEST_F(SessionArenaTest, AForkedChildsCopiesHarmNobody) {
+  auto object = Make<Counted>(3);
+  const shm::LoanRef ref = LendOut(object);
+  ASSERT_OK_AND_ASSIGN(auto borrowed, b_->Borrow<Counted>(LendOut(object)));
+  absl::StatusOr<shm::Loan> unsent = a_->Lend(object);
+  ASSERT_OK(unsent);
+  const pid_t child = fork();
+  if (child == 0) {
+    const bool all_fail = absl::IsFailedPrecondition(a_->Construct<Plain>().status()) &&
+                          absl::IsFailedPrecondition(a_->Lend(object).status()) &&
+                          absl::IsFailedPrecondition(b_->Borrow<Counted>(ref).status());
+    a_->Reclaim(100);
+    unsent = absl::CancelledError();
+    object.reset();
+    borrowed.reset();
+    Close();
+    pair_ = {};
+    _exit(all_fail ? 0 : 1);
+  }
+  int status;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(a_->loan_stats().loans_out, 3u);
+  EXPECT_EQ(a_->Reclaim(100), 0u);
+  EXPECT_EQ(a_->loan_stats().loans_out, 3u);
+  EXPECT_EQ(borrowed->number, 3);
 }
 
 TEST_F(SessionArenaTest, ThreadsLendBorrowAndReclaim) {
