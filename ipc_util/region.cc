@@ -231,7 +231,8 @@ absl::Status Region::PreCommit(size_t offset, size_t bytes) const {
 }
 
 absl::Status Region::Collapse(size_t offset, size_t bytes) const {
-  return Advise(offset, bytes, kMadvCollapse, "huge pages for a region (from Linux 6.1)");
+  return Advise(offset, bytes, kMadvCollapse,
+                "huge pages for a region at this address (from Linux 6.1, where they fit)");
 }
 
 absl::Status Region::PopulateForReading(size_t offset, size_t bytes) const {

@@ -84,8 +84,8 @@ class Region {
 
   // Moves what lies there into huge pages, where it fills them; takes its time. Whoever maps the region so that huge
   // pages fit, as all do at an equal address, faults and translates that much less. INVALID_ARGUMENT: out of range.
-  // FAILED_PRECONDITION: the system has no huge pages for it (before Linux 6.1). UNAVAILABLE, RESOURCE_EXHAUSTED: not
-  // at the moment. Some of it may be done by then.
+  // FAILED_PRECONDITION: this mapping is not at such an address, or the system has no huge pages for it (before Linux
+  // 6.1). UNAVAILABLE, RESOURCE_EXHAUSTED: not at the moment. Some of it may be done by then.
   absl::Status Collapse(size_t offset, size_t bytes) const;
 
   // Maps the pages there in this process now, so that a later read meets no fault; takes memory for those that nobody

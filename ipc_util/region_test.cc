@@ -26,6 +26,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
@@ -375,7 +376,9 @@ TEST(RegionPagesTest, PopulatedPagesAreReadAsTheyWereWritten) {
 
 TEST(RegionPagesTest, CollapsedPagesKeepTheirContent) {
   constexpr size_t kBytes = size_t{8} << 20;
-  const Region region = MakeRegion(kBytes, Sharing::kManyWriters);
+  // At the start of a slot, so that huge pages fit.
+  ASSERT_OK_AND_ASSIGN(ipc::internal::Reservation place, ipc::internal::Reservation::Anywhere(kBytes));
+  ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("huge", Sharing::kManyWriters, std::move(place)));
   std::memset(region.data(), 7, kBytes);
   const absl::Status collapsed = region.Collapse(0, kBytes);
   EXPECT_EQ(std::count(region.data(), region.data() + kBytes, std::byte{7}), static_cast<ptrdiff_t>(kBytes));
