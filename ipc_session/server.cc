@@ -110,5 +110,7 @@ absl::StatusOr<std::optional<Session>> Server::TryAccept() {
 
 absl::StatusOr<FdView> Server::wait_fd() const { return core_->wait_fd(); }
 
+const std::string& Server::run_folder() const { return core_->run_folder(); }
+
 }  // namespace sluice_0
 }  // namespace ipc

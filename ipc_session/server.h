@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -71,6 +72,9 @@ class Server {
   // Readable when `TryAccept` is worth another call: a client came or said something, or a login's time is over. That
   // need not bring a session. It stays the same, and belongs to the server.
   absl::StatusOr<FdView> wait_fd() const;
+
+  // Where its socket lies.
+  const std::string& run_folder() const;
 
  protected:
   static absl::StatusOr<Server> Listen(const ServerApp& app, const ServerOptions& options,

@@ -1,6 +1,7 @@
 #include "ipc_shm/arena_conformance.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -11,7 +12,12 @@
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
+#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_util/internal/address_space.h"
+#include "ipc_util/internal/mutex.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc {
@@ -19,11 +25,20 @@ inline namespace sluice_0 {
 namespace testing {
 namespace {
 
+using ::ipc::internal::ArenaHeader;
+using ::ipc::internal::ArenaRegistry;
+using ::ipc::internal::Mutex;
+using ::ipc::internal::MutexLock;
+using ::ipc::internal::PageRuns;
+using ::ipc::internal::RegionWindow;
+using ::ipc::internal::Reservation;
 using ::ipc::internal::WindowBytesFor;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-constexpr size_t kFenceBytes = 4096;
+// Before the window: the headers, and bytes that are nobody's.
+constexpr size_t kHeaderBytes = ArenaRegistry::kHeadersPerRegion * sizeof(ArenaHeader);
+constexpr size_t kFenceBytes = PageRuns::kUnitBytes - kHeaderBytes;
 constexpr std::byte kFence{0x5c};
 
 // Of one thread, so that two stay below the limit.
@@ -83,13 +98,19 @@ void Churn(shm::Arena& arena, uint32_t seed, int rounds, size_t max_bytes) {
 
 }  // namespace
 
-void ArenaConformance::SetUp() {
-  const size_t bytes = WindowBytesFor(kLimit);
-  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("arena", kFenceBytes + bytes, Sharing::kManyWriters));
-  std::memset(region.data(), static_cast<int>(kFence), kFenceBytes);
+void ArenaConformance::Make(size_t limit_bytes) {
+  arena_.reset();
+  window_ = {};
+  region_.reset();
+  const size_t bytes = WindowBytesFor(limit_bytes);
+  ASSERT_OK_AND_ASSIGN(Reservation place, Reservation::Anywhere(PageRuns::kUnitBytes + bytes));
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("arena", Sharing::kManyWriters, std::move(place)));
   region_ = std::make_shared<const Region>(std::move(region));
-  window_ = {.region = region_, .offset = kFenceBytes, .bytes = bytes};
-  ASSERT_OK_AND_ASSIGN(arena_, GetParam()(window_, kLimit));
+  auto* const headers = new (region_->data()) ArenaHeader[ArenaRegistry::kHeadersPerRegion];
+  std::memset(region_->data() + kHeaderBytes, static_cast<int>(kFence), kFenceBytes);
+  window_ = {.region = region_, .offset = PageRuns::kUnitBytes, .bytes = bytes};
+  ASSERT_OK_AND_ASSIGN(arena_,
+                       GetParam()(window_, limit_bytes, {.header = headers, .peer_header = {}, .peer_window = {}}));
 }
 
 void ArenaConformance::TearDown() {
@@ -97,7 +118,15 @@ void ArenaConformance::TearDown() {
   EXPECT_EQ(arena_->stats().live_allocations, 0u) << "of the test itself";
   EXPECT_EQ(arena_->stats().allocated_bytes, 0u) << "of the test itself";
   arena_.reset();
-  EXPECT_TRUE(AllAre(region_->bytes().first(kFenceBytes), kFence));
+  EXPECT_TRUE(AllAre(region_->bytes().subspan(kHeaderBytes, kFenceBytes), kFence));
+}
+
+TEST_P(ArenaConformance, ItsHeaderLeadsToIt) {
+  EXPECT_EQ(static_cast<const void*>(arena_->header()), region_->data());
+  EXPECT_EQ(ArenaRegistry::Find(arena_->header()), arena_.get());
+  const ArenaHeader* const header = arena_->header();
+  arena_.reset();
+  EXPECT_EQ(ArenaRegistry::Find(header), nullptr);
 }
 
 TEST_P(ArenaConformance, BlocksLieInTheWindow) {
@@ -227,19 +256,122 @@ TEST_P(ArenaConformance, BlocksAreFreedByOtherThreads) {
   }).join();
 }
 
+// Each size at each alignment, beside others of its kind; of large blocks, the ends and some pages between them.
+TEST_P(ArenaConformance, BlocksOfAllSizesKeepApart) {
+  Make(size_t{4} << 30);
+  for (const size_t bytes : {size_t{1}, size_t{15}, size_t{16}, size_t{17}, size_t{33}, size_t{511}, size_t{512},
+                             size_t{513}, size_t{4095}, size_t{4096}, size_t{4097}, size_t{65'536}, size_t{1'000'000},
+                             shm::Arena::kLargeBytes, size_t{1'000'000'000}}) {
+    for (size_t alignment = 1; alignment <= shm::Arena::kMaxAlignment; alignment *= 2) {
+      std::array<std::byte*, 3> blocks;
+      const size_t step = bytes <= 4097 ? 1 : bytes / 16;
+      for (size_t i = 0; i < blocks.size(); ++i) {
+        blocks[i] = static_cast<std::byte*>(arena_->TryAllocate(bytes, alignment));
+        ASSERT_NE(blocks[i], nullptr) << bytes << " at " << alignment;
+        ASSERT_EQ(reinterpret_cast<uintptr_t>(blocks[i]) % alignment, 0u) << bytes;
+        ASSERT_TRUE(window_.Contains(window_.OffsetOf(blocks[i]), bytes));
+        for (size_t at = 0; at < bytes; at += step) blocks[i][at] = static_cast<std::byte>(i);
+        blocks[i][bytes - 1] = static_cast<std::byte>(i);
+      }
+      for (size_t i = 0; i < blocks.size(); ++i) {
+        for (size_t at = 0; at < bytes; at += step) ASSERT_EQ(blocks[i][at], static_cast<std::byte>(i)) << bytes;
+        ASSERT_EQ(blocks[i][bytes - 1], static_cast<std::byte>(i)) << bytes;
+        arena_->Free(blocks[i], bytes);
+      }
+    }
+  }
+}
+
+TEST_P(ArenaConformance, TryAllocateRefusesToo) {
+  EXPECT_EQ(arena_->TryAllocate(0, 8), nullptr);
+  EXPECT_EQ(arena_->TryAllocate(8, 0), nullptr);
+  EXPECT_EQ(arena_->TryAllocate(8, 12), nullptr);
+  EXPECT_EQ(arena_->TryAllocate(8, 8192), nullptr);
+  EXPECT_EQ(arena_->TryAllocate(kLimit + 1, 8), nullptr);
+}
+
+// R1: what a thread's cache keeps is room when it is needed.
+TEST_P(ArenaConformance, FreedSmallBlocksAreRoomForAll) {
+  std::vector<void*> blocks;
+  while (void* const block = arena_->TryAllocate(500, 8)) blocks.push_back(block);
+  EXPECT_EQ(blocks.size(), kLimit / 512);
+  EXPECT_EQ(arena_->stats().allocated_bytes, blocks.size() * 500);
+  for (void* const block : blocks) arena_->Free(block, 500);
+  ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
+  arena_->Free(all, kLimit);
+}
+
+TEST_P(ArenaConformance, ThreadsFreeEachOthersBlocks) {
+  constexpr int kThreads = 4;
+  Mutex mutex;
+  std::vector<Block> shared;
+  const auto work = [&](uint32_t seed) {
+    std::mt19937 random(seed);
+    for (int i = 0; i < 20'000; ++i) {
+      const size_t bytes = 1 + random() % 600;
+      void* const block = arena_->TryAllocate(bytes, size_t{1} << (random() % 7));
+      ASSERT_NE(block, nullptr);
+      Block mine = {BytesOf(block, bytes), static_cast<std::byte>(random())};
+      std::memset(block, static_cast<int>(mine.value), bytes);
+      {
+        const MutexLock lock(mutex);
+        if (shared.size() < 1000) {
+          shared.push_back(mine);
+          continue;
+        }
+        std::swap(mine, shared[random() % shared.size()]);
+      }
+      ASSERT_TRUE(mine.IsIntact());
+      arena_->Free(mine.bytes.data(), mine.bytes.size());
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) threads.emplace_back(work, t);
+  for (std::thread& thread : threads) thread.join();
+  size_t bytes = 0;
+  for (const Block& block : shared) bytes += block.bytes.size();
+  EXPECT_EQ(arena_->stats().live_allocations, shared.size());
+  EXPECT_EQ(arena_->stats().allocated_bytes, bytes);
+  for (const Block& block : shared) {
+    EXPECT_TRUE(block.IsIntact());
+    arena_->Free(block.bytes.data(), block.bytes.size());
+  }
+}
+
+TEST_P(ArenaConformance, ThreadsComeAndGo) {
+  std::vector<void*> left;
+  for (size_t i = 0; i < 1000; ++i) {
+    std::thread([&] {
+      for (void* const block : left) arena_->Free(block, 48);
+      left.clear();
+      for (int n = 0; n < 20; ++n) {
+        left.push_back(arena_->TryAllocate(48, 8));
+        arena_->Free(arena_->TryAllocate(200, 8), 200);
+      }
+    }).join();
+    ASSERT_EQ(arena_->stats().live_allocations, 20u);
+    ASSERT_EQ(arena_->stats().allocated_bytes, 20 * 48u);
+  }
+  for (void* const block : left) arena_->Free(block, 48);
+  // Nothing lies in a cache that is gone.
+  ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
+  arena_->Free(all, kLimit);
+}
+
 // Two arenas of one thread never hand out each other's blocks.
 TEST_P(ArenaConformance, ArenasDoNotMix) {
   ASSERT_OK_AND_ASSIGN(Region region, Region::Create("other", WindowBytesFor(kLimit), Sharing::kManyWriters));
-  const ::ipc::internal::RegionWindow window = {
+  const RegionWindow window = {
       .region = std::make_shared<const Region>(std::move(region)), .offset = 0, .bytes = WindowBytesFor(kLimit)};
-  ASSERT_OK_AND_ASSIGN(const auto other, GetParam()(window, kLimit));
+  ASSERT_OK_AND_ASSIGN(const auto other, GetParam()(window, kLimit, {}));
   for (int i = 0; i < 1000; ++i) {
-    ASSERT_OK_AND_ASSIGN(void* const here, arena_->Allocate(64, 8));
-    ASSERT_OK_AND_ASSIGN(void* const there, other->Allocate(64, 8));
+    const size_t bytes = 1 + i % 600;
+    ASSERT_OK_AND_ASSIGN(void* const here, arena_->Allocate(bytes, 8));
+    ASSERT_OK_AND_ASSIGN(void* const there, other->Allocate(bytes, 8));
     EXPECT_TRUE(region_->Contains(here));
     EXPECT_TRUE(window.region->Contains(there));
-    arena_->Free(here, 64);
-    other->Free(there, 64);
+    arena_->Free(here, bytes);
+    other->Free(there, bytes);
   }
 }
 
@@ -262,7 +394,7 @@ TEST_P(ArenaConformance, ArenasComeAndGo) {
   for (int i = 0; i < 5000; ++i) {
     ASSERT_OK(shared->Punch(0, shared->size()));
     ASSERT_OK_AND_ASSIGN(const auto arena,
-                         GetParam()({.region = shared, .offset = 0, .bytes = shared->size()}, kLimit));
+                         GetParam()({.region = shared, .offset = 0, .bytes = shared->size()}, kLimit, {}));
     ASSERT_OK(arena->Allocate(100, 8));
     ASSERT_OK(arena->Allocate(100'000, 8));
   }

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
-#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_util/region.h"
 
@@ -19,23 +19,26 @@ inline namespace sluice_0 {
 namespace testing {
 
 // How a kind of arena is made.
-using CreateArena = absl::StatusOr<std::unique_ptr<shm::Arena>> (*)(::ipc::internal::RegionWindow window,
-                                                                    size_t limit_bytes);
+using CreateArena = absl::StatusOr<std::unique_ptr<::ipc::internal::PagedArena>> (*)(
+    ::ipc::internal::RegionWindow window, size_t limit_bytes, ::ipc::internal::ArenaPlace place);
 
 class ArenaConformance : public ::testing::TestWithParam<CreateArena> {
  protected:
   static constexpr size_t kLimit = size_t{64} << 20;
 
-  // An arena of `kLimit` at the end of a region, behind bytes that are not its own.
-  void SetUp() override;
+  // What it makes for a test; a region at an equal address has its headers first.
+  void SetUp() override { Make(kLimit); }
   // The bytes before the window were not touched.
   void TearDown() override;
+
+  // An arena of `limit_bytes` in a region of its own, in place of the one that there is.
+  void Make(size_t limit_bytes);
 
   size_t ResidentBytes() const { return region_->ResidentBytes().value_or(0); }
 
   std::shared_ptr<const Region> region_;
   ::ipc::internal::RegionWindow window_;
-  std::unique_ptr<shm::Arena> arena_;
+  std::unique_ptr<::ipc::internal::PagedArena> arena_;
 };
 
 }  // namespace testing

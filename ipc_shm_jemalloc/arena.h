@@ -7,16 +7,17 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace shm::jemalloc {
 
-// An arena of `limit_bytes` in `window`, which is as PagedArena wants it. INVALID_ARGUMENT: the window is too
-// small. RESOURCE_EXHAUSTED: the process has 4093 arenas already.
-absl::StatusOr<std::unique_ptr<Arena>> CreateArena(internal::RegionWindow window, size_t limit_bytes);
+// An arena of `limit_bytes` in `window` at `place`, which are as PagedArena wants them. INVALID_ARGUMENT: the window is
+// too small. RESOURCE_EXHAUSTED: the process has 4093 arenas already.
+absl::StatusOr<std::unique_ptr<internal::PagedArena>> CreateArena(internal::RegionWindow window, size_t limit_bytes,
+                                                                  internal::ArenaPlace place = {});
 
 }  // namespace shm::jemalloc
 }  // namespace sluice_0

@@ -63,6 +63,8 @@ class Region {
   bool valid() const { return data_ != nullptr; }
   std::byte* data() const { return data_; }
   size_t size() const { return size_; }
+  // Of its first byte, as a number that may travel.
+  uint64_t address() const { return reinterpret_cast<uintptr_t>(data_); }
   absl::Span<std::byte> bytes() const { return absl::MakeSpan(data_, size_); }
   bool Contains(const void* address) const;
 

@@ -69,7 +69,7 @@ absl::StatusOr<ReceivedFrame> ReceiveAnswer(const CheckedServer& server, Deadlin
 
 absl::StatusOr<std::shared_ptr<SessionCore>> Shake(const App& client, CheckedServer server, const Identity& identity,
                                                    const SessionOptions& options, const SessionMemoryFactory* factory) {
-  SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kClient, options, factory));
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kClient, client.name, options, factory));
   SLUICE_ASSIGN_OR_RETURN(LoginHalf::Outgoing outgoing, half.Offer(options));
   const Hello hello = {
       .client_app = std::string(client.name), .server_app = identity.name, .terms = std::move(outgoing.terms)};

@@ -21,7 +21,8 @@ namespace {
 struct TermsBody {
   uint8_t kind;
   uint8_t regions;
-  uint16_t reserved = 0;
+  uint8_t places;
+  uint8_t reserved = 0;
   uint32_t channels;
   uint32_t metadata_bytes;
   uint32_t keep_alive_milliseconds;
@@ -29,6 +30,7 @@ struct TermsBody {
   uint32_t reserved_too = 0;
   OutboxLayout outbox;
   std::array<uint64_t, SessionMemory::kMaxRegions> region_bytes = {};
+  std::array<uint64_t, SessionMemory::kMaxPlaces> place = {};
 };
 
 struct HelloBody {
@@ -44,8 +46,8 @@ struct WelcomeBody {
 };
 
 static_assert(std::is_trivially_copyable_v<OutboxLayout>);
-static_assert(sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 96);
-static_assert(sizeof(HelloBody) == 168 && sizeof(WelcomeBody) == 96);
+static_assert(sizeof(OutboxLayout) == 40 && sizeof(TermsBody) == 160);
+static_assert(sizeof(HelloBody) == 232 && sizeof(WelcomeBody) == 160);
 static_assert(sizeof(FrameHeader) + sizeof(HelloBody) + kMaxMetadataBytes <= kMaxFrameBytes);
 
 template <typename Body>
@@ -65,18 +67,21 @@ absl::Status CheckVersion(const FrameHeader& header) {
 TermsBody ToBody(const SideTerms& terms) {
   TermsBody body = {.kind = static_cast<uint8_t>(terms.kind),
                     .regions = static_cast<uint8_t>(terms.region_bytes.size()),
+                    .places = static_cast<uint8_t>(terms.places.size()),
                     .channels = terms.channels,
                     .metadata_bytes = static_cast<uint32_t>(terms.metadata.size()),
                     .keep_alive_milliseconds = terms.keep_alive_milliseconds,
                     .idle_timeout_milliseconds = terms.idle_timeout_milliseconds,
                     .outbox = terms.outbox};
   absl::c_copy(terms.region_bytes, body.region_bytes.begin());
+  absl::c_copy(terms.places, body.place.begin());
   return body;
 }
 
 absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::byte> metadata) {
   if (body.kind > static_cast<uint8_t>(MemoryKind::kJemalloc)) return MalformedFrame("an unknown kind of memory");
   if (body.regions > SessionMemory::kMaxRegions) return MalformedFrame("too many regions");
+  if (body.places > SessionMemory::kMaxPlaces) return MalformedFrame("too many places");
   if (body.channels > static_cast<uint32_t>(kMaxChannels)) return MalformedFrame("too many channels");
   if (body.reserved != 0 || body.reserved_too != 0) return MalformedFrame("a reserved field is in use");
   if (body.metadata_bytes > kMaxMetadataBytes || body.metadata_bytes != metadata.size()) {
@@ -91,6 +96,7 @@ absl::StatusOr<SideTerms> FromBody(const TermsBody& body, absl::Span<const std::
       .idle_timeout_milliseconds = body.idle_timeout_milliseconds,
       .outbox = body.outbox,
       .region_bytes = {body.region_bytes.begin(), body.region_bytes.begin() + body.regions},
+      .places = {body.place.begin(), body.place.begin() + body.places},
       .metadata = std::string(reinterpret_cast<const char*>(metadata.data()), metadata.size()),
   };
 }

@@ -40,6 +40,7 @@ struct SideTerms {
   uint32_t idle_timeout_milliseconds = 0;  // And will not bear more of the other; 0: it will.
   OutboxLayout outbox = {};
   std::vector<uint64_t> region_bytes = {};
+  std::vector<uint64_t> places = {};  // For the memories alone.
   std::string metadata = {};
 
   size_t descriptors() const { return 1 + region_bytes.size(); }

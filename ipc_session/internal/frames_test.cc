@@ -41,6 +41,7 @@ Hello SomeHello() {
                     .idle_timeout_milliseconds = 70000,
                     .outbox = OutboxLayout::For(1 << 20, 4096, 64),
                     .region_bytes = {1, 2, 3, 4},
+                    .places = {1, 2, 3, 4, 5, 6, 7, 8},
                     .metadata = std::string(4096, 'm')}};
 }
 
@@ -49,6 +50,7 @@ Welcome SomeWelcome() {
                     .channels = 3,
                     .outbox = OutboxLayout::For(1 << 20, 8192, 3),
                     .region_bytes = {uint64_t{1} << 32},
+                    .places = {uint64_t{1} << 45},
                     .metadata = std::string("a\0b", 3)}};
 }
 
@@ -71,7 +73,7 @@ constexpr size_t kVersionOffset = 10;
 constexpr size_t kBody = 12;
 constexpr size_t kClientName = kBody + 8;
 constexpr size_t kHelloTerms = kBody + 72;
-constexpr size_t kHelloBytes = kBody + 168;
+constexpr size_t kHelloBytes = kBody + 232;
 
 TEST(FramesTest, HelloTravels) {
   EXPECT_THAT(ipc::internal::DecodeHello(Bytes(Encode(SomeHello()))), IsOkAndHolds(SomeHello()));
@@ -129,12 +131,15 @@ TEST(FramesTest, LookAsTheyDidBefore) {
                                  .idle_timeout_milliseconds = 4,
                                  .outbox = OutboxLayout::For(1 << 20, 4096, 2),
                                  .region_bytes = {4096},
+                                 .places = {0x1122334455667788},
                                  .metadata = "m"}};
   EXPECT_EQ(absl::BytesToHexString(Encode(hello)),
-            "536c7563b50000000100010001000100000000006300000000000000000000000000000000000000000000000000000000000000"
+            "536c7563f50000000100010001000100000000006300000000000000000000000000000000000000000000000000000000000000"
             "7300000000000000000000000000000000000000000000000000000000000000"
-            "0101000002000000010000000300000004000000000000000000100000000000001000000000000000100400000000000010"
+            "0101010002000000010000000300000004000000000000000000100000000000001000000000000000100400000000000010"
             "00000000000000000100000000000010000000000000000000000000000000000000000000000000000000000000"
+            "8877665544332211"
+            "0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
             "6d");
   EXPECT_EQ(absl::BytesToHexString(Encode(Refusal{.reason = Reason::kNotListed, .text = "no"})).substr(0, 44),
             "536c7563940000000300010001000100020000006e6f");
@@ -207,7 +212,8 @@ TEST(FramesTest, ForgedFieldsAreRefused) {
       With(hello, kClientName + 4, '\0'),             // More behind the end of a name.
       With(hello, kHelloTerms, uint8_t{3}),           // Kind.
       With(hello, kHelloTerms + 1, uint8_t{5}),       // Regions.
-      With(hello, kHelloTerms + 2, uint16_t{1}),      // Reserved.
+      With(hello, kHelloTerms + 2, uint8_t{9}),       // Places.
+      With(hello, kHelloTerms + 3, uint8_t{1}),       // Reserved.
       With(hello, kHelloTerms + 4, uint32_t{4097}),   // Channels.
       With(hello, kHelloTerms + 20, uint32_t{1}),     // Reserved.
       With(hello, kHelloTerms + 24, uint64_t{4096}),  // An outbox too small for what lies in it.

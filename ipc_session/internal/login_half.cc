@@ -30,11 +30,13 @@ MemoryKind KindOf(const SessionMemoryFactory* factory) {
   return factory == nullptr ? MemoryKind::kHeap : factory->kind();
 }
 
-absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, const SessionOptions& options,
+absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, absl::string_view client_app, const SessionOptions& options,
                                             const SessionMemoryFactory* factory) {
   std::shared_ptr<SessionMemory> memory;
   if (factory != nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(memory, factory->Create(side, options.arena_bytes));
+    SLUICE_ASSIGN_OR_RETURN(
+        memory,
+        factory->Create({.side = side, .arena_bytes = options.arena_bytes, .client_app = std::string(client_app)}));
   }
   SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(LayoutFor(options)));
   SLUICE_ASSIGN_OR_RETURN(Fd outbox_for_peer, outbox.OpenReadOnly());
@@ -59,12 +61,14 @@ absl::StatusOr<LoginHalf::Outgoing> LoginHalf::Offer(const SessionOptions& optio
                                  .metadata = options.metadata},
                        .descriptors = {own_for_peer_}};
   if (memory_ == nullptr) return outgoing;
-  SLUICE_ASSIGN_OR_RETURN(const std::vector<OfferedRegion> regions, memory_->Offer());
-  if (regions.size() > SessionMemory::kMaxRegions) {
-    return absl::InternalError(absl::StrCat("the session's memory offers ", regions.size(), " regions; at most ",
-                                            SessionMemory::kMaxRegions, " travel"));
+  SLUICE_ASSIGN_OR_RETURN(MemoryOffer memory, memory_->Offer());
+  if (memory.regions.size() > SessionMemory::kMaxRegions || memory.places.size() > SessionMemory::kMaxPlaces) {
+    return absl::InternalError(absl::StrCat("the session's memory offers ", memory.regions.size(), " regions and ",
+                                            memory.places.size(), " places; at most ", SessionMemory::kMaxRegions,
+                                            " and ", SessionMemory::kMaxPlaces, " travel"));
   }
-  for (const OfferedRegion& region : regions) {
+  outgoing.terms.places = std::move(memory.places);
+  for (const OfferedRegion& region : memory.regions) {
     outgoing.terms.region_bytes.push_back(region.bytes);
     outgoing.descriptors.push_back(region.fd);
   }
@@ -80,12 +84,12 @@ absl::Status LoginHalf::Adopt(SideTerms terms, std::vector<Fd> descriptors) {
   peer_metadata_ = std::move(terms.metadata);
   peer_keep_alive_period_ = absl::Milliseconds(terms.keep_alive_milliseconds);
   peer_idle_timeout_ = absl::Milliseconds(terms.idle_timeout_milliseconds);
-  std::vector<ReceivedRegion> regions;
+  ReceivedMemory memory = {.places = std::move(terms.places)};
   for (size_t i = 0; i < terms.region_bytes.size(); ++i) {
-    regions.push_back({.fd = std::move(descriptors[1 + i]), .bytes = terms.region_bytes[i]});
+    memory.regions.push_back({.fd = std::move(descriptors[1 + i]), .bytes = terms.region_bytes[i]});
   }
-  if (memory_ != nullptr) return memory_->Adopt(std::move(regions));
-  if (!regions.empty()) return absl::DataLossError("the peer sent regions into a session without shared memory");
+  if (memory_ != nullptr) return memory_->Adopt(std::move(memory));
+  if (!memory.regions.empty()) return absl::DataLossError("the peer sent regions into a session without shared memory");
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "ipc_session/internal/frames.h"
 #include "ipc_session/internal/outbox.h"
@@ -31,7 +32,7 @@ MemoryKind KindOf(const SessionMemoryFactory* factory);
 class LoginHalf {
  public:
   // RESOURCE_EXHAUSTED: no memory or descriptors for its outbox or arena. `factory` null: a session on the heap.
-  static absl::StatusOr<LoginHalf> Create(Side side, const SessionOptions& options,
+  static absl::StatusOr<LoginHalf> Create(Side side, absl::string_view client_app, const SessionOptions& options,
                                           const SessionMemoryFactory* factory);
 
   // What goes to the peer. The descriptors are open as long as this half is.

@@ -55,7 +55,7 @@ TEST(LoginHalfTest, OffersWhatTheOptionsSay) {
   options.metadata = "of mine";
   options.arena_bytes = 12345;
   const FakeMemoryFactory factory(2);
-  ASSERT_OK_AND_ASSIGN(LoginHalf half, LoginHalf::Create(Side::kClient, options, &factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf half, LoginHalf::Create(Side::kClient, "app", options, &factory));
   ASSERT_OK_AND_ASSIGN(const LoginHalf::Outgoing outgoing, half.Offer(options));
   EXPECT_EQ(outgoing.terms.kind, MemoryKind::kClassic);
   EXPECT_EQ(outgoing.terms.channels, 5u);
@@ -63,15 +63,17 @@ TEST(LoginHalfTest, OffersWhatTheOptionsSay) {
   EXPECT_EQ(outgoing.terms.metadata, "of mine");
   EXPECT_THAT(outgoing.terms.region_bytes, ElementsAre(4096, 8192));
   EXPECT_EQ(outgoing.descriptors.size(), outgoing.terms.descriptors());
+  EXPECT_THAT(outgoing.terms.places, ElementsAre(5096, 9192));
   EXPECT_EQ(factory.diary().arena_bytes, 12345u);
+  EXPECT_EQ(factory.diary().client_app, "app");
 }
 
 TEST(LoginHalfTest, TwoHalvesMakeASession) {
   const FakeMemoryFactory client_factory(1), server_factory(2);
   int sockets[2];
   ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets), 0);
-  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, {}, &client_factory));
-  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, {}, &server_factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, "app", {}, &client_factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, "app", {}, &server_factory));
   SessionOptions options;
   options.metadata = "of the client";
   ASSERT_OK(Pass(client, server, options));
@@ -90,6 +92,8 @@ TEST(LoginHalfTest, TwoHalvesMakeASession) {
   EXPECT_EQ(servers.calls, "adopt offer open");
   EXPECT_THAT(clients.adopted_bytes, ElementsAre(4096, 8192));
   EXPECT_THAT(servers.adopted_bytes, ElementsAre(4096));
+  EXPECT_THAT(clients.adopted_places, ElementsAre(5096, 9192));
+  EXPECT_THAT(servers.adopted_places, ElementsAre(5096));
   // The counters stay mapped beyond the session.
   client_core.reset();
   server_core.reset();
@@ -101,8 +105,8 @@ TEST(LoginHalfTest, TwoHalvesMakeASession) {
 // D1
 TEST(LoginHalfTest, DescriptorsMustBeAsManyAsTheTermsSay) {
   for (const int change : {-1, 1}) {
-    ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, {}, nullptr));
-    ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, {}, nullptr));
+    ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, "app", {}, nullptr));
+    ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, "app", {}, nullptr));
     ASSERT_OK_AND_ASSIGN(LoginHalf::Outgoing outgoing, client.Offer({}));
     std::vector<Fd> descriptors = Duplicates(outgoing.descriptors);
     if (change < 0) descriptors.pop_back();
@@ -114,21 +118,21 @@ TEST(LoginHalfTest, DescriptorsMustBeAsManyAsTheTermsSay) {
 
 TEST(LoginHalfTest, RegionsHaveNoPlaceOnTheHeap) {
   const FakeMemoryFactory factory(1);
-  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, {}, &factory));
-  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, {}, nullptr));
+  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, "app", {}, &factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, "app", {}, nullptr));
   EXPECT_THAT(Pass(client, server), StatusIs(kDataLoss, HasSubstr("without shared memory")));
 }
 
 TEST(LoginHalfTest, MemoryMayRefuseWhatThePeerOffers) {
   const FakeMemoryFactory client_factory(1), server_factory(1, absl::DataLossError("not mine"));
-  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, {}, &client_factory));
-  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, {}, &server_factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf client, LoginHalf::Create(Side::kClient, "app", {}, &client_factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf server, LoginHalf::Create(Side::kServer, "app", {}, &server_factory));
   EXPECT_THAT(Pass(client, server), StatusIs(kDataLoss, "not mine"));
 }
 
 TEST(LoginHalfTest, MoreRegionsThanTravelAreABugOfTheMemory) {
   const FakeMemoryFactory factory(ipc::internal::SessionMemory::kMaxRegions + 1);
-  ASSERT_OK_AND_ASSIGN(LoginHalf half, LoginHalf::Create(Side::kClient, {}, &factory));
+  ASSERT_OK_AND_ASSIGN(LoginHalf half, LoginHalf::Create(Side::kClient, "app", {}, &factory));
   EXPECT_THAT(half.Offer({}), StatusIs(absl::StatusCode::kInternal, HasSubstr("5 regions")));
 }
 

@@ -44,6 +44,7 @@ absl::StatusOr<std::unique_ptr<ServerCore>> ServerCore::Listen(ServerSettings se
   SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<ListeningSocket> socket,
                           ListeningSocket::Listen(path, SocketMode(settings.permissions)));
   SLUICE_RETURN_IF_ERROR(events.Add(socket->fd(), EPOLLIN, kListenerKey));
+  settings.terms.session.run_folder = folder_path;
   return std::unique_ptr<ServerCore>(
       new ServerCore(std::move(settings), std::move(lock), std::move(socket), std::move(events)));
 }

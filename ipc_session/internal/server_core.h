@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,6 +51,7 @@ class ServerCore {
   absl::StatusOr<std::shared_ptr<SessionCore>> Accept(Deadline deadline);
   absl::StatusOr<std::shared_ptr<SessionCore>> TryAccept();
   absl::StatusOr<FdView> wait_fd() const;
+  const std::string& run_folder() const { return settings_.terms.session.run_folder; }
 
  private:
   ServerCore(ServerSettings settings, ServerLock lock, std::unique_ptr<ListeningSocket> socket, EventSet events);

@@ -117,7 +117,8 @@ absl::Status ServerLogin::TakeHello(ReceivedFrame frame) {
     SLUICE_ASSIGN_OR_RETURN(SessionCensus::Place place, terms_.census->Admit(client_.uid));
     place_.emplace(std::move(place));
   }
-  SLUICE_ASSIGN_OR_RETURN(LoginHalf half, LoginHalf::Create(Side::kServer, terms_.session, terms_.memory.get()));
+  SLUICE_ASSIGN_OR_RETURN(LoginHalf half,
+                          LoginHalf::Create(Side::kServer, client_app_, terms_.session, terms_.memory.get()));
   const uint32_t channels = std::max(hello.terms.channels, static_cast<uint32_t>(terms_.session.channels));
   SLUICE_RETURN_IF_ERROR(half.Adopt(std::move(hello.terms), std::move(frame.descriptors)));
   SLUICE_RETURN_IF_ERROR(half.AgreeOn(channels));

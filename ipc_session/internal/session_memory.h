@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -40,6 +41,23 @@ struct ReceivedRegion {
   uint64_t bytes = 0;  // As the peer says; unchecked.
 };
 
+// What one side's memory says to the other's in the login. Places are addresses, which mean nothing to the session.
+struct MemoryOffer {
+  std::vector<OfferedRegion> regions = {};
+  std::vector<uint64_t> places = {};
+};
+struct ReceivedMemory {
+  std::vector<ReceivedRegion> regions = {};
+  std::vector<uint64_t> places = {};  // Unchecked.
+};
+
+// For whom memory is made.
+struct MemoryRequest {
+  Side side = Side::kClient;
+  uint64_t arena_bytes = 0;
+  std::string client_app = {};
+};
+
 // Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises them.
 inline constexpr size_t kLoanSlots = 65536;
 struct ReleaseCounters {
@@ -61,12 +79,14 @@ struct MemoryUsage {
 class SessionMemory {
  public:
   static constexpr size_t kMaxRegions = 4;
+  static constexpr size_t kMaxPlaces = 8;
 
   virtual ~SessionMemory() = default;
 
-  virtual absl::StatusOr<std::vector<OfferedRegion>> Offer() = 0;
+  // The descriptors are open as long as the memory is.
+  virtual absl::StatusOr<MemoryOffer> Offer() = 0;
   // Validates and maps what the peer offered. DATA_LOSS: it is not what this kind expects.
-  virtual absl::Status Adopt(std::vector<ReceivedRegion> regions) = 0;
+  virtual absl::Status Adopt(ReceivedMemory received) = 0;
   virtual std::shared_ptr<MessageStore> Open(ReleaseCounters counters) = 0;
 
   // Once it is open; from any thread. nullopt: this kind cannot tell.
@@ -78,7 +98,7 @@ class SessionMemoryFactory {
   virtual ~SessionMemoryFactory() = default;
 
   virtual MemoryKind kind() const = 0;
-  virtual absl::StatusOr<std::shared_ptr<SessionMemory>> Create(Side side, uint64_t arena_bytes) const = 0;
+  virtual absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const = 0;
 };
 
 }  // namespace internal

@@ -22,7 +22,9 @@ namespace testing {
 struct MemoryDiary {
   std::string calls = {};  // "offer adopt open" in the order in which they came.
   uint64_t arena_bytes = 0;
+  std::string client_app = {};
   std::vector<uint64_t> adopted_bytes = {};
+  std::vector<uint64_t> adopted_places = {};
   ::ipc::internal::ReleaseCounters counters = {};
 };
 
@@ -36,16 +38,21 @@ class FakeMemory : public ::ipc::internal::SessionMemory {
     }
   }
 
-  absl::StatusOr<std::vector<::ipc::internal::OfferedRegion>> Offer() override {
+  // A place of each region, which is not where it lies.
+  absl::StatusOr<::ipc::internal::MemoryOffer> Offer() override {
     diary_->calls += "offer ";
-    std::vector<::ipc::internal::OfferedRegion> offered;
-    for (const Region& region : regions_) offered.push_back({.fd = region.fd(), .bytes = region.size()});
-    return offered;
+    ::ipc::internal::MemoryOffer offer;
+    for (const Region& region : regions_) {
+      offer.regions.push_back({.fd = region.fd(), .bytes = region.size()});
+      offer.places.push_back(1000 + region.size());
+    }
+    return offer;
   }
 
-  absl::Status Adopt(std::vector<::ipc::internal::ReceivedRegion> regions) override {
+  absl::Status Adopt(::ipc::internal::ReceivedMemory received) override {
     diary_->calls += "adopt ";
-    for (const auto& region : regions) diary_->adopted_bytes.push_back(region.fd.valid() ? region.bytes : 0);
+    for (const auto& region : received.regions) diary_->adopted_bytes.push_back(region.fd.valid() ? region.bytes : 0);
+    diary_->adopted_places = std::move(received.places);
     return adopt_status_;
   }
 
@@ -69,9 +76,10 @@ class FakeMemoryFactory : public ::ipc::internal::SessionMemoryFactory {
 
   ::ipc::internal::MemoryKind kind() const override { return kind_; }
 
-  absl::StatusOr<std::shared_ptr<::ipc::internal::SessionMemory>> Create(::ipc::internal::Side,
-                                                                         uint64_t arena_bytes) const override {
-    diary_->arena_bytes = arena_bytes;
+  absl::StatusOr<std::shared_ptr<::ipc::internal::SessionMemory>> Create(
+      const ::ipc::internal::MemoryRequest& request) const override {
+    diary_->arena_bytes = request.arena_bytes;
+    diary_->client_app = request.client_app;
     return std::make_shared<FakeMemory>(regions_, adopt_status_, diary_);
   }
 

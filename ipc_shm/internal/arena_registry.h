@@ -28,6 +28,13 @@ class ArenaRegistry {
  public:
   // The headers at the start of a region: one per side of a session that allocates in it.
   static constexpr size_t kHeadersPerRegion = 2;
+  // What a region keeps free for them; a whole unit of pages, so that what follows is aligned alike.
+  static constexpr size_t kHeaderBytes = size_t{64} << 10;
+
+  // Header `index` of the region at `region`. All zero is how it begins.
+  static ArenaHeader* HeaderIn(std::byte* region, size_t index) {
+    return reinterpret_cast<ArenaHeader*>(region) + index;
+  }
 
   // From now on `header` leads to `arena`, until it is removed. False: it is not at the start of a region that lies in
   // the window of equal addresses, so that it can lead nowhere.

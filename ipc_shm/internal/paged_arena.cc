@@ -1,15 +1,26 @@
 #include "ipc_shm/internal/paged_arena.h"
 
+#include <algorithm>
 #include <bit>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/return_stack.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
+namespace {
+
+// A list of the front cache holds this part of the limit, within bounds; there are some 30 in each thread.
+constexpr size_t kCacheListsPerLimit = 1024;
+constexpr size_t kMinCacheListBytes = size_t{1} << 10;
+constexpr size_t kMaxCacheListBytes = size_t{64} << 10;
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow window, size_t limit_bytes,
                                                                MakeHeap make_heap, ArenaPlace place) {
@@ -27,50 +38,105 @@ absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow wind
 }
 
 PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place)
-    : limit_bytes_(limit_bytes), place_(std::move(place)), runs_(std::move(window)) {}
+    : window_begin_(reinterpret_cast<uintptr_t>(window.data())),
+      window_bytes_(window.bytes),
+      limit_bytes_(limit_bytes),
+      place_(std::move(place)),
+      window_(std::move(window)),
+      runs_(window_),
+      supply_(*this),
+      cache_(supply_, std::clamp(limit_bytes / kCacheListsPerLimit, kMinCacheListBytes, kMaxCacheListBytes)) {}
 
 PagedArena::~PagedArena() {
   ArenaRegistry::Remove(place_.header, this);
   ArenaRegistry::Remove(place_.peer_header, this);
 }
 
-void* PagedArena::TryAllocate(size_t bytes, size_t alignment) {
-  return Allocate(bytes, alignment, /*zeroed=*/false).value_or(nullptr);
-}
-
-absl::StatusOr<void*> PagedArena::Allocate(size_t bytes, size_t alignment) { return Allocate(bytes, alignment, false); }
-
-absl::StatusOr<void*> PagedArena::AllocateZeroed(size_t bytes, size_t alignment) {
-  return Allocate(bytes, alignment, true);
-}
-
-absl::StatusOr<void*> PagedArena::Allocate(size_t bytes, size_t alignment, bool zeroed) {
+absl::Status PagedArena::CheckRequest(size_t bytes, size_t alignment) {
   if (bytes == 0) return absl::InvalidArgumentError("a block of an arena has at least 1 byte, not 0");
   if (!std::has_single_bit(alignment) || alignment > kMaxAlignment) {
     return absl::InvalidArgumentError(
         absl::StrCat("a block's alignment is a power of two up to ", kMaxAlignment, ", not ", alignment));
   }
-  if (!TakeFromLimit(bytes)) return Full(bytes);
-  void* const block = bytes >= kLargeBytes ? AllocateLarge(bytes, zeroed) : heap_->Allocate(bytes, alignment, zeroed);
-  if (block == nullptr) {
-    allocated_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
-    return Full(bytes);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<void*> PagedArena::Allocate(size_t bytes, size_t alignment) {
+  if (void* const block = TryAllocate(bytes, alignment)) return block;
+  SLUICE_RETURN_IF_ERROR(CheckRequest(bytes, alignment));
+  return Full(bytes);
+}
+
+absl::StatusOr<void*> PagedArena::AllocateZeroed(size_t bytes, size_t alignment) {
+  if (FrontCache::Holds(bytes)) {
+    SLUICE_ASSIGN_OR_RETURN(void* const block, Allocate(bytes, alignment));
+    return std::memset(block, 0, bytes);
   }
-  live_allocations_.fetch_add(1, std::memory_order_relaxed);
+  if (void* const block = AllocateSlowly(bytes, alignment, /*zeroed=*/true)) return block;
+  SLUICE_RETURN_IF_ERROR(CheckRequest(bytes, alignment));
+  return Full(bytes);
+}
+
+void* PagedArena::AllocateSlowly(size_t bytes, size_t alignment, bool zeroed) {
+  if (!CheckRequest(bytes, alignment).ok()) return nullptr;
+  void* const block = AllocateOnce(bytes, alignment, zeroed);
+  if (block != nullptr) return block;
+  Collect();
+  cache_.FlushThread();
+  return AllocateOnce(bytes, alignment, zeroed);
+}
+
+void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
+  const size_t footprint = FootprintOf(bytes);
+  if (TakeFromLimit(footprint, 1) == 0) return nullptr;
+  void* const block = bytes >= kLargeBytes
+                          ? AllocateLarge(bytes, zeroed)
+                          : heap_->Allocate(footprint, std::max(alignment, FrontCache::kStepBytes), zeroed);
+  if (block == nullptr) {
+    GiveBackToLimit(footprint);
+    return nullptr;
+  }
+  direct_bytes_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  direct_blocks_.fetch_add(1, std::memory_order_relaxed);
   return block;
 }
 
 void* PagedArena::AllocateLarge(size_t bytes, bool zeroed) {
   bool is_zero;
-  return zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
+  void* const block = zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
+  if (block != nullptr) large_blocks_.Add(block, bytes);
+  return block;
 }
 
-bool PagedArena::TakeFromLimit(size_t bytes) {
-  size_t allocated = allocated_bytes_.load(std::memory_order_relaxed);
+size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
+  size_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  size_t allowed;
   do {
-    if (bytes > limit_bytes_ - allocated) return false;
-  } while (!allocated_bytes_.compare_exchange_weak(allocated, allocated + bytes, std::memory_order_relaxed));
-  return true;
+    allowed = std::min(count, (limit_bytes_ - taken) / bytes);
+    if (allowed == 0) return 0;
+  } while (!taken_bytes_.compare_exchange_weak(taken, taken + allowed * bytes, std::memory_order_relaxed));
+  return allowed;
+}
+
+void PagedArena::GiveBackToLimit(size_t bytes) const {
+  size_t taken = taken_bytes_.load(std::memory_order_relaxed);
+  // Never below 0: a peer may lie about a block's size.
+  while (!taken_bytes_.compare_exchange_weak(taken, taken - std::min(taken, bytes), std::memory_order_relaxed)) {
+  }
+}
+
+size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {
+  arena_.Collect();
+  const size_t allowed = arena_.TakeFromLimit(bytes, blocks.size());
+  if (allowed == 0) return 0;
+  const size_t taken = arena_.heap_->AllocateMany(bytes, FrontCache::kStepBytes, blocks.first(allowed));
+  arena_.GiveBackToLimit((allowed - taken) * bytes);
+  return taken;
+}
+
+void PagedArena::Supply::GiveBack(size_t bytes, absl::Span<void* const> blocks) {
+  arena_.heap_->FreeMany(bytes, blocks);
+  arena_.GiveBackToLimit(bytes * blocks.size());
 }
 
 absl::Status PagedArena::Full(size_t bytes) const {
@@ -80,28 +146,81 @@ absl::Status PagedArena::Full(size_t bytes) const {
       " are allocated, in ", now.live_allocations, " blocks; free some, or raise SessionOptions::arena_bytes"));
 }
 
-void PagedArena::Free(void* block, size_t bytes) {
+void PagedArena::FreeSlowly(void* block, size_t bytes) {
+  if (!IsOwn(block)) return FreeForPeer(block, bytes);
   if (bytes >= kLargeBytes) {
+    large_blocks_.Remove(block, bytes);
     runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
   } else {
     heap_->Free(block, bytes);
   }
-  live_allocations_.fetch_sub(1, std::memory_order_relaxed);
-  allocated_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  CountFreed(bytes);
+}
+
+void PagedArena::FreeForPeer(void* block, size_t bytes) {
+  const RegionWindow& window = place_.peer_window;
+  // Where the peer's objects lead is not to be trusted.
+  if (place_.peer_header == nullptr ||
+      !window.Contains(window.OffsetOf(block), std::max(bytes, ReturnStack::kLeastBytes)) ||
+      reinterpret_cast<uintptr_t>(block) % ReturnStack::kLeastBytes != 0) {
+    return;
+  }
+  ReturnStack::Push(*place_.peer_header, block, bytes);
+}
+
+void PagedArena::Collect() const {
+  if (place_.header == nullptr || ReturnStack::IsEmpty(*place_.header)) return;
+  const uint64_t taken = ReturnStack::TakeAll(*place_.header);
+  // Each block in there still counts towards the limit.
+  const size_t most = taken_bytes_.load(std::memory_order_relaxed) / FrontCache::kStepBytes;
+  for (const ReturnedBlock& block : ReturnStack::BlocksOf(taken, window_, most)) {
+    if (block.bytes < kLargeBytes) {
+      if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
+    } else {
+      if (!large_blocks_.Remove(block.address, block.bytes)) continue;
+      runs_.Free(absl::MakeSpan(block.address, PageRuns::RoundUp(block.bytes)));
+    }
+    CountFreed(block.bytes);
+  }
+}
+
+void PagedArena::CountFreed(size_t bytes) const {
+  direct_blocks_.fetch_sub(1, std::memory_order_relaxed);
+  direct_bytes_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
+  GiveBackToLimit(FootprintOf(bytes));
+}
+
+void PagedArena::LargeBlocks::Add(void* block, size_t bytes) {
+  const MutexLock lock(mutex_);
+  runs_bytes_.insert_or_assign(block, PageRuns::RoundUp(bytes));
+}
+
+bool PagedArena::LargeBlocks::Remove(void* block, size_t bytes) {
+  const MutexLock lock(mutex_);
+  const auto found = runs_bytes_.find(block);
+  if (found == runs_bytes_.end() || found->second != PageRuns::RoundUp(bytes)) return false;
+  runs_bytes_.erase(found);
+  return true;
 }
 
 size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
   // It must stay large, since its size tells where it came from.
   const size_t kept = PageRuns::RoundUp(used < kLargeBytes ? kLargeBytes : used);
   if (bytes < kLargeBytes || kept >= PageRuns::RoundUp(bytes)) return bytes;
+  large_blocks_.Add(block, kept);
   runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, PageRuns::RoundUp(bytes) - kept));
-  allocated_bytes_.fetch_sub(bytes - kept, std::memory_order_relaxed);
+  direct_bytes_.fetch_sub(static_cast<int64_t>(bytes - kept), std::memory_order_relaxed);
+  GiveBackToLimit(bytes - kept);
   return kept;
 }
 
 shm::ArenaStats PagedArena::stats() const {
-  return {.allocated_bytes = allocated_bytes_.load(std::memory_order_relaxed),
-          .live_allocations = live_allocations_.load(std::memory_order_relaxed),
+  Collect();
+  const FrontCache::Balance cached = cache_.balance();
+  // Of a block that one thread allocates and another one frees meanwhile, the sum may know the latter alone.
+  const auto sum = [](int64_t a, int64_t b) { return static_cast<size_t>(std::max<int64_t>(a + b, 0)); };
+  return {.allocated_bytes = sum(cached.bytes, direct_bytes_.load(std::memory_order_relaxed)),
+          .live_allocations = sum(cached.blocks, direct_blocks_.load(std::memory_order_relaxed)),
           .limit_bytes = limit_bytes_};
 }
 

@@ -5,16 +5,23 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/front_cache.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/small_heap.h"
+#include "ipc_util/internal/mutex.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -36,6 +43,8 @@ struct ArenaPlace {
   RegionWindow peer_window = {};
 };
 
+// Blocks that FrontCache holds sizes of are multiples of its step, and go through one; the least alignment of all is
+// that step.
 class PagedArena final : public shm::Arena {
  public:
   using MakeHeap = absl::FunctionRef<absl::StatusOr<std::unique_ptr<SmallHeap>>(PageRuns& runs)>;
@@ -50,30 +59,90 @@ class PagedArena final : public shm::Arena {
   const ArenaHeader* header() const override { return place_.header; }
 
   // As `Allocate`; null instead of an error.
-  void* TryAllocate(size_t bytes, size_t alignment);
+  void* TryAllocate(size_t bytes, size_t alignment) {
+    if (FrontCache::Holds(bytes) && IsSmallAlignment(alignment)) {
+      if (void* const block = cache_.Allocate(bytes); ABSL_PREDICT_TRUE(block != nullptr)) return block;
+    }
+    return AllocateSlowly(bytes, alignment, /*zeroed=*/false);
+  }
 
   absl::StatusOr<void*> Allocate(size_t bytes, size_t alignment) override;
   absl::StatusOr<void*> AllocateZeroed(size_t bytes, size_t alignment) override;
-  void Free(void* block, size_t bytes) override;
+  // A block of the region's other arena goes back to its owner.
+  void Free(void* block, size_t bytes) override {
+    if (ABSL_PREDICT_TRUE(FrontCache::Holds(bytes) && IsOwn(block))) return cache_.Free(block, bytes);
+    FreeSlowly(block, bytes);
+  }
   size_t Shrink(void* block, size_t bytes, size_t used) override;
   shm::ArenaStats stats() const override;
 
+  // Frees what other processes gave back. Allocations and `stats` do so by themselves, now and then.
+  void Collect() const;
+
  private:
+  // What the front cache fills itself from: the heap, as far as the limit allows.
+  class Supply final : public FrontCache::Source {
+   public:
+    explicit Supply(PagedArena& arena) : arena_(arena) {}
+    size_t TakeBlocks(size_t bytes, absl::Span<void*> blocks) override;
+    void GiveBack(size_t bytes, absl::Span<void* const> blocks) override;
+
+   private:
+    PagedArena& arena_;
+  };
+
+  // The live ones, to know those that another process names. Any thread.
+  class LargeBlocks {
+   public:
+    void Add(void* block, size_t bytes);
+    // False: there is no such block of as many runs.
+    bool Remove(void* block, size_t bytes);
+
+   private:
+    Mutex mutex_;
+    absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);  // Rounded up to runs.
+  };
+
   PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place);
 
-  absl::StatusOr<void*> Allocate(size_t bytes, size_t alignment, bool zeroed);
+  static constexpr bool IsSmallAlignment(size_t alignment) {
+    return alignment == 1 || alignment == 2 || alignment == 4 || alignment == 8 || alignment == 16;
+  }
+  bool IsOwn(const void* block) const { return reinterpret_cast<uintptr_t>(block) - window_begin_ < window_bytes_; }
+  // What a block of `bytes` takes of the limit.
+  static constexpr size_t FootprintOf(size_t bytes) {
+    return FrontCache::Holds(bytes) ? FrontCache::RoundUp(bytes) : bytes;
+  }
+  static absl::Status CheckRequest(size_t bytes, size_t alignment);
+
+  // Past the cache; null: a bad request, or no room, not even with what this thread's cache keeps.
+  void* AllocateSlowly(size_t bytes, size_t alignment, bool zeroed);
+  void* AllocateOnce(size_t bytes, size_t alignment, bool zeroed);
   void* AllocateLarge(size_t bytes, bool zeroed);
-  // False: beyond the limit.
-  bool TakeFromLimit(size_t bytes);
+  void FreeSlowly(void* block, size_t bytes);
+  void FreeForPeer(void* block, size_t bytes);
+  // What was freed outside the cache.
+  void CountFreed(size_t bytes) const;
+  // How many of `count` blocks of `bytes` the limit allows, which are taken from it.
+  size_t TakeFromLimit(size_t bytes, size_t count);
+  void GiveBackToLimit(size_t bytes) const;
   absl::Status Full(size_t bytes) const;
 
+  const uintptr_t window_begin_;
+  const size_t window_bytes_;
   const size_t limit_bytes_;
   ArenaPlace place_;
-  // Counters alone: they order nothing.
-  std::atomic<size_t> allocated_bytes_{0};
-  std::atomic<size_t> live_allocations_{0};
-  PageRuns runs_;
+  const RegionWindow window_;
+  // Counters alone: they order nothing. `Collect` changes them, wherever it is called.
+  mutable std::atomic<size_t> taken_bytes_{0};  // Of the limit; in the cache's blocks, too.
+  // Of blocks that did not go through the cache.
+  mutable std::atomic<int64_t> direct_bytes_{0};
+  mutable std::atomic<int64_t> direct_blocks_{0};
+  mutable PageRuns runs_;
+  mutable LargeBlocks large_blocks_;
   std::unique_ptr<SmallHeap> heap_;  // Destroyed before the runs that it stands on.
+  Supply supply_;
+  FrontCache cache_;  // Destroyed before its supply.
 };
 
 }  // namespace internal

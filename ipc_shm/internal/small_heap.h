@@ -5,6 +5,8 @@
 
 #include <cstddef>
 
+#include "absl/types/span.h"
+
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
@@ -20,6 +22,21 @@ class SmallHeap {
 
   // `bytes`: as they were asked for.
   virtual void Free(void* block, size_t bytes) = 0;
+
+  // Frees a block of at least `bytes` that another process names. False, and nothing happens: it is no live block.
+  virtual bool FreeIfLive(void* /*block*/, size_t /*bytes*/) { return false; }
+
+  // Fills the front of `blocks` with blocks of `bytes` > 0 at `alignment`; returns how many there was room for.
+  virtual size_t AllocateMany(size_t bytes, size_t alignment, absl::Span<void*> blocks) {
+    size_t count = 0;
+    while (count < blocks.size() && (blocks[count] = Allocate(bytes, alignment, false)) != nullptr) ++count;
+    return count;
+  }
+
+  // Frees blocks of `bytes` each.
+  virtual void FreeMany(size_t bytes, absl::Span<void* const> blocks) {
+    for (void* const block : blocks) Free(block, bytes);
+  }
 };
 
 }  // namespace internal

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
@@ -15,8 +16,9 @@ inline namespace sluice_0 {
 namespace testing {
 namespace {
 
+using ::ipc::internal::MemoryOffer;
 using ::ipc::internal::OfferedRegion;
-using ::ipc::internal::ReceivedRegion;
+using ::ipc::internal::ReceivedMemory;
 using ::ipc::internal::SessionMemory;
 
 struct Counters {
@@ -26,9 +28,11 @@ struct Counters {
 
 }  // namespace
 
-std::vector<ReceivedRegion> Received(const std::vector<OfferedRegion>& offered) {
-  std::vector<ReceivedRegion> received;
-  for (const OfferedRegion& region : offered) received.push_back({*Duplicate(region.fd), region.bytes});
+ReceivedMemory Received(const MemoryOffer& offered) {
+  ReceivedMemory received = {.places = offered.places};
+  for (const OfferedRegion& region : offered.regions) {
+    received.regions.push_back({*Duplicate(region.fd), region.bytes});
+  }
   return received;
 }
 

@@ -4,7 +4,6 @@
 #define SLUICE_IPC_SHM_TESTING_MEMORY_EXCHANGE_H_
 
 #include <memory>
-#include <vector>
 
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_transport/structured/store.h"
@@ -14,7 +13,7 @@ inline namespace sluice_0 {
 namespace testing {
 
 // A copy of what is offered, as it comes out of a socket.
-std::vector<::ipc::internal::ReceivedRegion> Received(const std::vector<::ipc::internal::OfferedRegion>& offered);
+::ipc::internal::ReceivedMemory Received(const ::ipc::internal::MemoryOffer& offered);
 
 // The stores of two sides that have adopted each other's offers.
 struct OpenedStores {

@@ -1,13 +1,17 @@
 #include "ipc_shm_classic/internal/best_fit_heap.h"
 
+#include <algorithm>
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #include <boost/interprocess/sync/mutex_family.hpp>
 #include <cstring>
 #include <new>
+#include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/unit_bitmap.h"
 #include "ipc_util/internal/mutex.h"
 
 namespace ipc {
@@ -15,32 +19,184 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-class BestFitHeap final : public SmallHeap {
- public:
-  explicit BestFitHeap(absl::Span<std::byte> memory) : tree_(*new(memory.data()) Tree(memory.size(), 0)) {}
+constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
 
-  void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
-    void* block;
-    {
-      const MutexLock lock(mutex_);
-      block = alignment <= kNaturalAlignment ? tree_.allocate(bytes) : tree_.allocate_aligned(bytes, alignment);
+// A stretch of the heap: a tree while it is in use, untouched addresses otherwise. One thread.
+class Chunk {
+ public:
+  explicit Chunk(absl::Span<std::byte> memory) : memory_(memory) {}
+
+  enum class State { kUnused, kInUse, kPunched };
+
+  State state() const { return state_; }
+  absl::Span<std::byte> memory() const { return memory_; }
+  bool is_empty() const { return live_count_ == 0; }
+
+  // Whether a block would fit if there were no other.
+  bool MayHold(size_t bytes, size_t alignment) const { return bytes + alignment + kTreeBytes <= memory_.size(); }
+
+  void Open() {
+    state_ = State::kInUse;
+    tree_ = new (memory_.data()) Tree(memory_.size(), 0);
+    live_.emplace(memory_.size() / kNaturalAlignment);
+    refused_ = memory_.size();
+  }
+
+  // It is empty.
+  void Close(State state) {
+    state_ = state;
+    tree_ = nullptr;
+    live_.reset();
+  }
+
+  void* Allocate(size_t bytes, size_t alignment) {
+    const bool is_natural = alignment <= kNaturalAlignment;
+    // An aligned block is looked for where it fits anywhere.
+    if ((is_natural ? bytes : bytes + alignment) >= refused_) return nullptr;
+    void* const block = is_natural ? tree_->allocate(bytes) : tree_->allocate_aligned(bytes, alignment);
+    if (block == nullptr) {
+      if (is_natural) refused_ = bytes;
+      return nullptr;
     }
-    if (block != nullptr && zeroed) std::memset(block, 0, bytes);
+    live_->Set(PlaceOf(block), 1);
+    ++live_count_;
     return block;
   }
 
-  void Free(void* block, size_t /*bytes*/) override {
-    const MutexLock lock(mutex_);
-    tree_.deallocate(block);
+  // False, and nothing happens: it is no live block.
+  bool Free(void* block) {
+    if ((static_cast<std::byte*>(block) - memory_.data()) % kNaturalAlignment != 0) return false;
+    const size_t place = PlaceOf(block);
+    if (live_->CountSet(place, 1) == 0) return false;
+    live_->Clear(place, 1);
+    --live_count_;
+    refused_ = memory_.size();
+    tree_->deallocate(block);
+    return true;
   }
 
  private:
   using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
 
-  static constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
+  size_t PlaceOf(const void* block) const {
+    return static_cast<size_t>(static_cast<const std::byte*>(block) - memory_.data()) / kNaturalAlignment;
+  }
+
+  // More than its tree takes beside blocks.
+  static constexpr size_t kTreeBytes = 1024;
+
+  absl::Span<std::byte> memory_;
+  State state_ = State::kUnused;    // kPunched: not to be used until its pages are gone.
+  Tree* tree_ = nullptr;            // At the start of the memory.
+  std::optional<UnitBitmap> live_;  // Where live blocks begin.
+  size_t live_count_ = 0;
+  size_t refused_ = 0;  // There was no room for a block of this size, and none was freed since.
+};
+
+class BestFitHeap final : public SmallHeap {
+ public:
+  BestFitHeap(PageRuns& runs, absl::Span<std::byte> memory) : runs_(runs), begin_(memory.data()) {
+    for (size_t offset = 0; offset < memory.size(); offset += kBestFitChunkBytes) {
+      chunks_.emplace_back(memory.subspan(offset, kBestFitChunkBytes));
+    }
+  }
+
+  void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
+    void* block = nullptr;
+    AllocateMany(bytes, alignment, absl::MakeSpan(&block, 1));
+    if (block != nullptr && zeroed) std::memset(block, 0, bytes);
+    return block;
+  }
+
+  void Free(void* block, size_t /*bytes*/) override { FreeMany(0, absl::MakeConstSpan(&block, 1)); }
+
+  bool FreeIfLive(void* block, size_t /*bytes*/) override {
+    Chunk* emptied = nullptr;
+    {
+      const MutexLock lock(mutex_);
+      if (!FreeOne(block, &emptied)) return false;
+    }
+    Punch(emptied);
+    return true;
+  }
+
+  size_t AllocateMany(size_t bytes, size_t alignment, absl::Span<void*> blocks) override {
+    const MutexLock lock(mutex_);
+    size_t count = 0;
+    while (count < blocks.size() && (blocks[count] = AllocateOne(bytes, alignment)) != nullptr) ++count;
+    return count;
+  }
+
+  void FreeMany(size_t /*bytes*/, absl::Span<void* const> blocks) override {
+    for (size_t i = 0; i < blocks.size();) {
+      Chunk* emptied = nullptr;
+      {
+        const MutexLock lock(mutex_);
+        while (i < blocks.size() && emptied == nullptr) FreeOne(blocks[i++], &emptied);
+      }
+      Punch(emptied);
+    }
+  }
+
+ private:
+  void* AllocateOne(size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (void* const block = AllocateIn(current_, bytes, alignment)) return block;
+    // The lowest that has room, so that higher ones become empty.
+    Chunk* unused = nullptr;
+    for (Chunk& chunk : chunks_) {
+      if (chunk.state() == Chunk::State::kUnused && unused == nullptr && chunk.MayHold(bytes, alignment)) {
+        unused = &chunk;
+      }
+      if (&chunk == spare_) continue;
+      if (void* const block = AllocateIn(&chunk, bytes, alignment)) return block;
+    }
+    if (void* const block = AllocateIn(spare_, bytes, alignment)) return block;
+    if (unused == nullptr) return nullptr;
+    unused->Open();
+    return AllocateIn(unused, bytes, alignment);
+  }
+
+  // Null: there is no room, or the chunk is null or not in use.
+  void* AllocateIn(Chunk* chunk, size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (chunk == nullptr || chunk->state() != Chunk::State::kInUse) return nullptr;
+    void* const block = chunk->Allocate(bytes, alignment);
+    if (block == nullptr) return nullptr;
+    current_ = chunk;
+    if (spare_ == chunk) spare_ = nullptr;
+    return block;
+  }
+
+  // False: no live block. `*emptied` gets the chunk that is to be punched now, if there is one.
+  bool FreeOne(void* block, Chunk** emptied) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const size_t i = static_cast<size_t>(static_cast<std::byte*>(block) - begin_) / kBestFitChunkBytes;
+    if (i >= chunks_.size()) return false;
+    Chunk& chunk = chunks_[i];
+    if (chunk.state() != Chunk::State::kInUse || !chunk.Free(block)) return false;
+    if (!chunk.is_empty()) return true;
+    if (spare_ == nullptr) {
+      spare_ = &chunk;
+    } else {
+      chunk.Close(Chunk::State::kPunched);
+      *emptied = &chunk;
+    }
+    return true;
+  }
+
+  // Gives the pages back, without the lock: it takes its time.
+  void Punch(Chunk* emptied) {
+    if (emptied == nullptr) return;
+    runs_.Punch(emptied->memory());
+    const MutexLock lock(mutex_);
+    emptied->Close(Chunk::State::kUnused);
+  }
+
+  PageRuns& runs_;
+  std::byte* const begin_;
 
   Mutex mutex_;
-  Tree& tree_ ABSL_GUARDED_BY(mutex_);  // At the start of its memory.
+  std::vector<Chunk> chunks_;                         // Each guarded by `mutex_`, but for one that is being punched.
+  Chunk* current_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Had room last.
+  Chunk* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;    // In use, and empty.
 };
 
 }  // namespace
@@ -52,7 +208,7 @@ absl::StatusOr<std::unique_ptr<SmallHeap>> CreateBestFitHeap(PageRuns& runs, siz
     return absl::ResourceExhaustedError(
         absl::StrCat("the arena's region has no run of ", bytes, " bytes for its heap"));
   }
-  return std::make_unique<BestFitHeap>(memory);
+  return std::make_unique<BestFitHeap>(runs, memory);
 }
 
 }  // namespace internal

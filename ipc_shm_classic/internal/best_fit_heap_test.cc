@@ -2,12 +2,18 @@
 
 #include "ipc_shm_classic/internal/best_fit_heap.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <random>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
@@ -22,14 +28,29 @@ namespace {
 using ::ipc::testing::StatusIs;
 using ::testing::HasSubstr;
 
-constexpr size_t kBytes = size_t{1} << 20;
+constexpr size_t kBytes = 8 * kBestFitChunkBytes;
+constexpr size_t kBlock = 1000;
 
 class BestFitHeapTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    ASSERT_OK_AND_ASSIGN(Region region, Region::Create("best-fit", kBytes, Sharing::kManyWriters));
+  void SetUp() override { Make(kBytes); }
+
+  void Make(size_t bytes) {
+    ASSERT_OK_AND_ASSIGN(Region region, Region::Create("best-fit", bytes, Sharing::kManyWriters));
     region_ = std::make_shared<const Region>(std::move(region));
-    runs_ = std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes});
+    runs_ = std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = bytes});
+  }
+
+  size_t ResidentBytes() const { return region_->ResidentBytes().value_or(0); }
+
+  // Blocks of `bytes`, each filled, until there is no room.
+  std::vector<void*> Fill(SmallHeap& heap, size_t bytes) {
+    std::vector<void*> blocks;
+    while (void* const block = heap.Allocate(bytes, 8, false)) {
+      std::memset(block, 1, bytes);
+      blocks.push_back(block);
+    }
+    return blocks;
   }
 
   std::shared_ptr<const Region> region_;
@@ -40,18 +61,91 @@ TEST_F(BestFitHeapTest, NeedsARun) {
   ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
   EXPECT_NE(heap->Allocate(100, 8, false), nullptr);
   EXPECT_THAT(CreateBestFitHeap(*runs_, kBytes),
-              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no run of 1048576 bytes")));
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no run of 33554432 bytes")));
 }
 
 TEST_F(BestFitHeapTest, IsFullWithoutHarm) {
-  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
-  EXPECT_EQ(heap->Allocate(kBytes, 8, true), nullptr);
-  void* const block = heap->Allocate(kBytes / 2, 4096, true);
+  constexpr size_t kSmall = size_t{1} << 20;
+  Make(kSmall);
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kSmall));
+  EXPECT_EQ(heap->Allocate(kSmall, 8, true), nullptr);
+  void* const block = heap->Allocate(kSmall / 2, 4096, true);
   ASSERT_NE(block, nullptr);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % 4096, 0u);
-  EXPECT_EQ(heap->Allocate(kBytes / 2, 8, true), nullptr);
-  heap->Free(block, kBytes / 2);
-  EXPECT_NE(heap->Allocate(kBytes / 2, 8, true), nullptr);
+  EXPECT_EQ(heap->Allocate(kSmall / 2, 8, true), nullptr);
+  heap->Free(block, kSmall / 2);
+  EXPECT_NE(heap->Allocate(kSmall / 2, 8, true), nullptr);
+}
+
+TEST_F(BestFitHeapTest, TouchesOnlyWhatItUses) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(ResidentBytes(), 0u);
+  EXPECT_NE(heap->Allocate(100, 8, true), nullptr);
+  EXPECT_LE(ResidentBytes(), 3 * 4096u);
+}
+
+TEST_F(BestFitHeapTest, FillsAllChunks) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  const std::vector<void*> blocks = Fill(*heap, kBlock);
+  EXPECT_GT(blocks.size() * kBlock, kBytes / 100 * 97);
+  for (void* const block : blocks) heap->Free(block, kBlock);
+  EXPECT_EQ(Fill(*heap, kBlock).size(), blocks.size());
+}
+
+TEST_F(BestFitHeapTest, EmptyChunksGoBackToTheSystem) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  for (int round = 0; round < 2; ++round) {
+    std::vector<void*> blocks = Fill(*heap, kBlock);
+    EXPECT_GT(ResidentBytes(), kBytes / 100 * 97);
+    // As a program would, in no order.
+    std::shuffle(blocks.begin(), blocks.end(), std::mt19937(round));
+    if (round == 0) {
+      for (void* const block : blocks) heap->Free(block, kBlock);
+    } else {
+      heap->FreeMany(kBlock, blocks);
+    }
+    EXPECT_LE(ResidentBytes(), kBestFitChunkBytes);
+  }
+}
+
+// One block more and one less, again and again, at the edge of a chunk.
+TEST_F(BestFitHeapTest, AnEmptyChunkIsKept) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  void* const block = heap->Allocate(kBestFitChunkBytes / 2, 8, false);
+  std::memset(block, 1, kBestFitChunkBytes / 2);
+  const size_t resident = ResidentBytes();
+  heap->Free(block, kBestFitChunkBytes / 2);
+  EXPECT_EQ(ResidentBytes(), resident);
+}
+
+// H4: what a peer gives back may be anything.
+TEST_F(BestFitHeapTest, OnlyLiveBlocksAreFreed) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  auto* const block = static_cast<std::byte*>(heap->Allocate(kBlock, 8, false));
+  for (const ptrdiff_t offset : {ptrdiff_t{1}, ptrdiff_t{16}, ptrdiff_t{4096}, -ptrdiff_t{16}, ptrdiff_t{kBytes},
+                                 -ptrdiff_t{kBytes}, ptrdiff_t{kBestFitChunkBytes}}) {
+    EXPECT_FALSE(heap->FreeIfLive(block + offset, kBlock)) << offset;
+  }
+  EXPECT_TRUE(heap->FreeIfLive(block, kBlock));
+  EXPECT_FALSE(heap->FreeIfLive(block, kBlock));
+  EXPECT_EQ(heap->Allocate(kBlock, 8, false), block);
+}
+
+TEST_F(BestFitHeapTest, ThreadsEmptyChunksAtOnce) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        std::vector<void*> blocks(150);
+        ASSERT_EQ(heap->AllocateMany(40'000, 16, absl::MakeSpan(blocks)), blocks.size());
+        for (void* const block : blocks) std::memset(block, 1, 40'000);
+        heap->FreeMany(40'000, blocks);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LE(ResidentBytes(), kBestFitChunkBytes);
 }
 
 }  // namespace

@@ -4,8 +4,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "ipc_shm/internal/page_runs.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm_classic/arena.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -16,53 +18,73 @@ namespace {
 
 class ClassicFactory final : public SessionMemoryFactory {
  public:
+  explicit ClassicFactory(std::shared_ptr<ServerArenas> arenas) : arenas_(std::move(arenas)) {}
+
   MemoryKind kind() const override { return MemoryKind::kClassic; }
-  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(Side side, uint64_t arena_bytes) const override {
-    return ClassicMemory::Create(side, arena_bytes);
+  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
+    return ClassicMemory::Create(request.side, request.arena_bytes,
+                                 arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
+
+ private:
+  const std::shared_ptr<ServerArenas> arenas_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<SessionMemory>> ClassicMemory::Create(Side side, uint64_t arena_bytes) {
-  const std::shared_ptr<ClassicMemory> memory(new ClassicMemory(side, arena_bytes));
-  if (side == Side::kServer) {
-    SLUICE_ASSIGN_OR_RETURN(Region region,
-                            Region::Create("sluice-classic", 2 * WindowBytesFor(arena_bytes), Sharing::kManyWriters));
-    SLUICE_RETURN_IF_ERROR(memory->Use(std::move(region)));
+std::shared_ptr<SessionMemory> ClassicMemory::Create(Side side, uint64_t arena_bytes,
+                                                     std::shared_ptr<const ServerArena> server_arena) {
+  return std::shared_ptr<SessionMemory>(new ClassicMemory(side, arena_bytes, std::move(server_arena)));
+}
+
+absl::StatusOr<MemoryOffer> ClassicMemory::Offer() {
+  if (side_ == Side::kClient) {
+    places_ = ReservePlaces(RegionBytesFor(arena_bytes_));
+    return MemoryOffer{.places = AddressesOf(places_)};
   }
-  return memory;
+  MemoryOffer offer = {.regions = {{.fd = own_.region->fd(), .bytes = own_.region->size()}},
+                       .places = {own_.region->address()}};
+  if (server_arena_ != nullptr) OfferServerArena(*server_arena_, offer);
+  return offer;
 }
 
-absl::Status ClassicMemory::Use(Region region) {
-  const auto shared = std::make_shared<const Region>(std::move(region));
-  const size_t half = shared->size() / 2;
-  own_ = {.region = shared, .offset = side_ == Side::kServer ? 0 : half, .bytes = half};
-  peer_ = {.region = shared, .offset = half - own_.offset, .bytes = half};
-  SLUICE_ASSIGN_OR_RETURN(
-      arena_, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte)));
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::vector<OfferedRegion>> ClassicMemory::Offer() {
-  if (side_ == Side::kClient) return std::vector<OfferedRegion>();
-  return std::vector<OfferedRegion>({{.fd = own_.region->fd(), .bytes = own_.region->size()}});
-}
-
-absl::Status ClassicMemory::Adopt(std::vector<ReceivedRegion> regions) {
+absl::Status ClassicMemory::Adopt(ReceivedMemory received) {
   const size_t due = side_ == Side::kServer ? 0 : 1;
-  if (regions.size() != due) {
-    return absl::DataLossError(
-        absl::StrCat("the peer of a classic session sent ", regions.size(), " regions, where ", due, " are due"));
+  if (received.regions.size() < due || (due == 0 && !received.regions.empty())) {
+    return absl::DataLossError(absl::StrCat("the peer of a classic session sent ", received.regions.size(),
+                                            " regions, where ", due, " are due"));
   }
-  if (side_ == Side::kServer) return absl::OkStatus();
-  if (regions[0].bytes == 0 || regions[0].bytes % (2 * WindowBytesFor(1)) != 0) {
-    return absl::DataLossError(absl::StrCat("the server's classic region has ", regions[0].bytes,
+  if (side_ == Side::kClient) return MapRegion(std::move(received));
+  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegion("sluice-classic", RegionBytesFor(arena_bytes_), received.places));
+  return Use(std::move(region));
+}
+
+absl::Status ClassicMemory::MapRegion(ReceivedMemory received) {
+  if (received.places.empty()) return absl::DataLossError("the server does not say where its region lies");
+  ReceivedRegion& region = received.regions[0];
+  if (region.bytes <= ArenaRegistry::kHeaderBytes ||
+      (region.bytes - ArenaRegistry::kHeaderBytes) % (2 * WindowBytesFor(1)) != 0) {
+    return absl::DataLossError(absl::StrCat("the server's classic region has ", region.bytes,
                                             " bytes, which are not two halves of whole units"));
   }
-  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Map(std::move(regions[0].fd), regions[0].bytes, Access::kReadWrite,
-                                                     Sharing::kManyWriters));
-  return Use(std::move(region));
+  SLUICE_ASSIGN_OR_RETURN(
+      auto mapped, MapReceived(std::move(region), Access::kReadWrite, received.places[0], std::exchange(places_, {})));
+  SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadWrite));
+  return Use(std::move(mapped));
+}
+
+absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
+  constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
+  const size_t half = (region->size() - kBegin) / 2;
+  const size_t own = side_ == Side::kServer ? 0 : 1;
+  own_ = {.region = region, .offset = kBegin + own * half, .bytes = half};
+  peer_ = {.region = region, .offset = kBegin + (1 - own) * half, .bytes = half};
+  SLUICE_ASSIGN_OR_RETURN(
+      arena_, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),
+                                        {.header = ArenaRegistry::HeaderIn(region->data(), own),
+                                         .peer_header = ArenaRegistry::HeaderIn(region->data(), 1 - own),
+                                         .peer_window = peer_}));
+  return absl::OkStatus();
 }
 
 std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters) {
@@ -78,10 +100,11 @@ std::optional<MemoryUsage> ClassicMemory::Usage() const {
   return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
 }
 
-std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory() {
-  static const auto& factory = *new std::shared_ptr<const SessionMemoryFactory>(new ClassicFactory());
-  return factory;
+std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory(std::shared_ptr<ServerArenas> arenas) {
+  return std::make_shared<const ClassicFactory>(std::move(arenas));
 }
+
+ServerArenas::Kind ClassicKind::ServerArenaKind() { return {.create = shm::classic::CreateArena, .peers_write = true}; }
 
 }  // namespace internal
 }  // namespace sluice_0

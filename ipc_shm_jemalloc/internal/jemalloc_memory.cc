@@ -1,9 +1,14 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_memory.h"
 
+#include <iterator>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm_jemalloc/arena.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/region.h"
@@ -13,47 +18,68 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// All of `region`.
-RegionWindow WindowOver(Region region) {
-  const size_t bytes = region.size();
-  return {.region = std::make_shared<const Region>(std::move(region)), .offset = 0, .bytes = bytes};
-}
-
 class JemallocFactory final : public SessionMemoryFactory {
  public:
+  explicit JemallocFactory(std::shared_ptr<ServerArenas> arenas) : arenas_(std::move(arenas)) {}
+
   MemoryKind kind() const override { return MemoryKind::kJemalloc; }
-  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(Side /*side*/, uint64_t arena_bytes) const override {
-    return JemallocMemory::Create(arena_bytes);
+  absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
+    return JemallocMemory::Create(request.side, request.arena_bytes,
+                                  arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
+
+ private:
+  const std::shared_ptr<ServerArenas> arenas_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<SessionMemory>> JemallocMemory::Create(uint64_t arena_bytes) {
-  SLUICE_ASSIGN_OR_RETURN(Region region,
-                          Region::Create("sluice-jemalloc", WindowBytesFor(arena_bytes), Sharing::kManyWriters));
-  RegionWindow own = WindowOver(std::move(region));
-  SLUICE_ASSIGN_OR_RETURN(Fd for_peer, own.region->OpenReadOnly());
-  SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<shm::Arena> arena, shm::jemalloc::CreateArena(own, arena_bytes));
-  return std::shared_ptr<SessionMemory>(new JemallocMemory(std::move(own), std::move(for_peer), std::move(arena)));
+std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes,
+                                                      std::shared_ptr<const ServerArena> server_arena) {
+  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes, std::move(server_arena)));
 }
 
-JemallocMemory::JemallocMemory(RegionWindow own, Fd for_peer, std::unique_ptr<shm::Arena> arena)
-    : own_(std::move(own)), for_peer_(std::move(for_peer)), arena_(std::move(arena)) {}
-
-absl::StatusOr<std::vector<OfferedRegion>> JemallocMemory::Offer() {
-  return std::vector<OfferedRegion>({{.fd = for_peer_, .bytes = own_.bytes}});
+// Of a client: where its own region lies, then places for the server's.
+absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
+  if (side_ == Side::kClient) {
+    SLUICE_RETURN_IF_ERROR(MakeRegion({}));
+    places_ = ReservePlaces(RegionBytesFor(arena_bytes_));
+  }
+  MemoryOffer offer = {.regions = {{.fd = for_peer_, .bytes = own_.region->size()}},
+                       .places = {own_.region->address()}};
+  absl::c_copy(AddressesOf(places_), std::back_inserter(offer.places));
+  if (server_arena_ != nullptr) OfferServerArena(*server_arena_, offer);
+  return offer;
 }
 
-absl::Status JemallocMemory::Adopt(std::vector<ReceivedRegion> regions) {
-  if (regions.size() != 1) {
+absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
+  SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places));
+  own_ = WindowBehindHeaders(std::move(region));
+  SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
+  SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
+                                      own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  return absl::OkStatus();
+}
+
+absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
+  if (received.regions.empty() || (side_ == Side::kServer && received.regions.size() != 1)) {
     return absl::DataLossError(
-        absl::StrCat("the peer of a jemalloc session sent ", regions.size(), " regions, where 1 is due"));
+        absl::StrCat("the peer of a jemalloc session sent ", received.regions.size(), " regions, where 1 is due"));
+  }
+  if (received.places.empty()) return absl::DataLossError("the peer does not say where its region lies");
+  ReceivedRegion& region = received.regions[0];
+  if (region.bytes <= ArenaRegistry::kHeaderBytes) {
+    return absl::DataLossError(
+        absl::StrCat("the peer's jemalloc region has ", region.bytes, " bytes, which hold none"));
   }
   SLUICE_ASSIGN_OR_RETURN(
-      Region region, Region::Map(std::move(regions[0].fd), regions[0].bytes, Access::kReadOnly, Sharing::kManyWriters));
-  peer_ = WindowOver(std::move(region));
-  return absl::OkStatus();
+      auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0], std::exchange(places_, {})));
+  peer_ = WindowBehindHeaders(std::move(mapped));
+  if (side_ == Side::kClient) {
+    SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadOnly));
+    return absl::OkStatus();
+  }
+  return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));
 }
 
 std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters) {
@@ -69,9 +95,12 @@ std::optional<MemoryUsage> JemallocMemory::Usage() const {
   return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
 }
 
-std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory() {
-  static const auto& factory = *new std::shared_ptr<const SessionMemoryFactory>(new JemallocFactory());
-  return factory;
+std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory(std::shared_ptr<ServerArenas> arenas) {
+  return std::make_shared<const JemallocFactory>(std::move(arenas));
+}
+
+ServerArenas::Kind JemallocKind::ServerArenaKind() {
+  return {.create = shm::jemalloc::CreateArena, .peers_write = false};
 }
 
 }  // namespace internal

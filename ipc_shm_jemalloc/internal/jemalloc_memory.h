@@ -6,42 +6,67 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/segment_store.h"
+#include "ipc_shm/internal/server_arenas.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/address_space.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
+// Each side makes a region of its own, at a place that the other proposed if it can.
 class JemallocMemory final : public SessionMemory {
  public:
-  static absl::StatusOr<std::shared_ptr<SessionMemory>> Create(uint64_t arena_bytes);
+  // `server_arena`, of a server, may be null.
+  static std::shared_ptr<SessionMemory> Create(Side side, uint64_t arena_bytes,
+                                               std::shared_ptr<const ServerArena> server_arena = nullptr);
 
-  absl::StatusOr<std::vector<OfferedRegion>> Offer() override;
-  absl::Status Adopt(std::vector<ReceivedRegion> regions) override;
+  // Of a region with an arena of `arena_bytes`.
+  static constexpr uint64_t RegionBytesFor(uint64_t arena_bytes) {
+    return ArenaRegistry::kHeaderBytes + WindowBytesFor(arena_bytes);
+  }
+
+  absl::StatusOr<MemoryOffer> Offer() override;
+  absl::Status Adopt(ReceivedMemory received) override;
   std::shared_ptr<MessageStore> Open(ReleaseCounters counters) override;
   std::optional<MemoryUsage> Usage() const override;
 
  private:
-  JemallocMemory(RegionWindow own, Fd for_peer, std::unique_ptr<shm::Arena> arena);
+  JemallocMemory(Side side, uint64_t arena_bytes, std::shared_ptr<const ServerArena> server_arena)
+      : side_(side), arena_bytes_(arena_bytes), server_arena_(std::move(server_arena)) {}
 
-  const RegionWindow own_;
-  const Fd for_peer_;  // Of the own region, for reading.
+  // Makes the own region, where the peer has room for it if that can be.
+  absl::Status MakeRegion(absl::Span<const uint64_t> places);
+
+  const Side side_;
+  const uint64_t arena_bytes_;
+  const std::shared_ptr<const ServerArena> server_arena_;
+  std::vector<Reservation> places_;  // A client's, for the server's region, until it comes.
+  RegionWindow own_;
+  Fd for_peer_;  // Of the own region, for reading.
   RegionWindow peer_;
+  RegionWindow server_window_;         // Of a client: the server's arena.
   std::unique_ptr<shm::Arena> arena_;  // Until it is open.
   std::weak_ptr<SegmentStore> store_;  // From then on.
 };
 
 // `Factory()` for MemorySession.
 struct JemallocKind {
-  static std::shared_ptr<const SessionMemoryFactory> Factory();
+  // `arenas`, of a server, may be null.
+  static std::shared_ptr<const SessionMemoryFactory> Factory(std::shared_ptr<ServerArenas> arenas = nullptr);
+  static ServerArenas::Kind ServerArenaKind();
 };
 
 }  // namespace internal

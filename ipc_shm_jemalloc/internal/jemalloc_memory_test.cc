@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
-#include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/testing/memory_exchange.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -22,24 +22,28 @@ namespace {
 
 using ::ipc::testing::Received;
 using ::ipc::testing::StatusIs;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 constexpr uint64_t kArena = uint64_t{1} << 20;
 constexpr auto kLoss = absl::StatusCode::kDataLoss;
 
-std::shared_ptr<SessionMemory> Create() { return *JemallocKind::Factory()->Create(Side::kClient, kArena); }
+std::shared_ptr<SessionMemory> Create(Side side = Side::kClient) {
+  return *JemallocKind::Factory()->Create({.side = side, .arena_bytes = kArena});
+}
 
 TEST(JemallocMemoryTest, HasItsKind) { EXPECT_EQ(JemallocKind::Factory()->kind(), MemoryKind::kJemalloc); }
 
 TEST(JemallocMemoryTest, EachSideReadsTheOthersRegion) {
   const auto client = Create();
-  const auto server = Create();
-  ASSERT_OK_AND_ASSIGN(const auto of_client, client->Offer());
-  ASSERT_OK_AND_ASSIGN(const auto of_server, server->Offer());
-  ASSERT_THAT(of_client, SizeIs(1));
-  EXPECT_EQ(of_client[0].bytes, WindowBytesFor(kArena));
+  const auto server = Create(Side::kServer);
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_client, client->Offer());
+  ASSERT_THAT(of_client.regions, SizeIs(1));
+  EXPECT_EQ(of_client.regions[0].bytes, JemallocMemory::RegionBytesFor(kArena));
   ASSERT_OK(server->Adopt(Received(of_client)));
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());
+  ASSERT_THAT(of_server.regions, SizeIs(1));
   ASSERT_OK(client->Adopt(Received(of_server)));
 
   const auto stores = testing::Open(*server, *client);
@@ -47,20 +51,33 @@ TEST(JemallocMemoryTest, EachSideReadsTheOthersRegion) {
   testing::ExpectLends(*stores.b, *stores.a);
 }
 
+TEST(JemallocMemoryTest, TheServerTakesAPlaceThatTheClientProposes) {
+  auto client = Create();
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer offer, client->Offer());
+  ASSERT_THAT(offer.places, SizeIs(4));
+  ReceivedMemory received = Received(offer);
+  client.reset();  // As in another process: its places are free here.
+  const auto server = Create(Side::kServer);
+  ASSERT_OK(server->Adopt(std::move(received)));
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());
+  EXPECT_THAT(of_server.places, ElementsAre(offer.places[1]));
+}
+
 TEST(JemallocMemoryTest, WhatIsOfferedCannotBeMappedForWriting) {
   const auto memory = Create();
-  ASSERT_OK_AND_ASSIGN(const auto offered, memory->Offer());
-  std::vector<ReceivedRegion> received = Received(offered);
-  EXPECT_THAT(Region::Map(std::move(received[0].fd), received[0].bytes, Access::kReadWrite, Sharing::kManyWriters),
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer offered, memory->Offer());
+  ReceivedMemory received = Received(offered);
+  ReceivedRegion& region = received.regions[0];
+  EXPECT_THAT(Region::Map(std::move(region.fd), region.bytes, Access::kReadWrite, Sharing::kManyWriters),
               StatusIs(kLoss, HasSubstr("access")));
 }
 
 TEST(JemallocMemoryTest, TellsWhatMessagesOfItsSideTake) {
   const auto client = Create();
-  const auto server = Create();
-  ASSERT_OK_AND_ASSIGN(const auto of_client, client->Offer());
+  const auto server = Create(Side::kServer);
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_client, client->Offer());
   ASSERT_OK(server->Adopt(Received(of_client)));
-  ASSERT_OK_AND_ASSIGN(const auto of_server, server->Offer());
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());
   ASSERT_OK(client->Adopt(Received(of_server)));
   EXPECT_EQ(server->Usage(), std::nullopt);  // Not open.
   const auto stores = testing::Open(*server, *client);
@@ -76,13 +93,17 @@ TEST(JemallocMemoryTest, TellsWhatMessagesOfItsSideTake) {
 TEST(JemallocMemoryTest, RefusesWhatIsNoRegion) {
   EXPECT_THAT(Create()->Adopt({}), StatusIs(kLoss, HasSubstr("sent 0 regions, where 1 is due")));
   const auto memory = Create();
-  ASSERT_OK_AND_ASSIGN(const auto offered, memory->Offer());
-  std::vector<ReceivedRegion> two = Received(offered);
-  two.push_back(std::move(Received(offered)[0]));
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer offered, memory->Offer());
+  ReceivedMemory two = Received(offered);
+  two.regions.push_back(std::move(Received(offered).regions[0]));
   EXPECT_THAT(Create()->Adopt(std::move(two)), StatusIs(kLoss, HasSubstr("sent 2 regions")));
-  for (const uint64_t bytes : {uint64_t{0}, offered[0].bytes - 1, 2 * offered[0].bytes}) {
-    std::vector<ReceivedRegion> wrong = Received(offered);
-    wrong[0].bytes = bytes;
+  ReceivedMemory nowhere = Received(offered);
+  nowhere.places.clear();
+  EXPECT_THAT(Create()->Adopt(std::move(nowhere)), StatusIs(kLoss, HasSubstr("where its region lies")));
+  const uint64_t right = offered.regions[0].bytes;
+  for (const uint64_t bytes : {uint64_t{0}, right - 1, 2 * right, ArenaRegistry::kHeaderBytes}) {
+    ReceivedMemory wrong = Received(offered);
+    wrong.regions[0].bytes = bytes;
     EXPECT_THAT(Create()->Adopt(std::move(wrong)), StatusIs(kLoss)) << bytes;
   }
 }

@@ -67,14 +67,14 @@ absl::StatusOr<Reservation> Reservation::At(uint64_t address, size_t bytes) {
 absl::StatusOr<Reservation> Reservation::Anywhere(size_t bytes) {
   constexpr int kAttempts = 64;
   const size_t slots = AddressWindow::SlotsFor(bytes);
-  if (bytes == 0 || slots > AddressWindow::kSlots) {
+  if (bytes == 0 || slots > AddressWindow::kFirstNamedSlot) {
     return absl::InvalidArgumentError(absl::StrCat(bytes, " bytes do not fit the addresses of shared regions"));
   }
   Random random;
   absl::Status last;
   for (int i = 0; i < kAttempts; ++i) {
-    const size_t slot = random.Next() % (AddressWindow::kSlots - slots + 1);
-    absl::StatusOr<Reservation> found = At(AddressWindow::kBegin + slot * AddressWindow::kSlotBytes, bytes);
+    const size_t slot = random.Next() % (AddressWindow::kFirstNamedSlot - slots + 1);
+    absl::StatusOr<Reservation> found = At(AddressWindow::AddressOf(slot), bytes);
     if (found.ok()) return found;
     last = found.status();
   }

@@ -27,6 +27,10 @@ struct AddressWindow {
   static constexpr size_t kSlotBytes = size_t{4} << 30;
 #endif
   static constexpr size_t kSlots = (kEnd - kBegin) / kSlotBytes;
+  // Slots from here on are chosen by name, for regions that more than two processes map; the others at random.
+  static constexpr size_t kFirstNamedSlot = kSlots / 4 * 3;
+
+  static constexpr uintptr_t AddressOf(size_t slot) { return kBegin + slot * kSlotBytes; }
 
   // Whole slots that hold `bytes`.
   static constexpr size_t SlotsFor(uint64_t bytes) { return (bytes + kSlotBytes - 1) / kSlotBytes; }
@@ -51,7 +55,7 @@ class Reservation {
   // already, or this process may have no more addresses (RLIMIT_AS).
   static absl::StatusOr<Reservation> At(uint64_t address, size_t bytes);
 
-  // Anywhere in the window, at random. RESOURCE_EXHAUSTED: as above.
+  // At random, in the slots that are not chosen by name. RESOURCE_EXHAUSTED: as above.
   static absl::StatusOr<Reservation> Anywhere(size_t bytes);
 
   bool valid() const { return data_ != nullptr; }

@@ -40,6 +40,7 @@ TEST(AddressSpaceTest, WhatIsReservedIsTaken) {
   ASSERT_OK_AND_ASSIGN(std::optional<Reservation> first, Reservation::Anywhere(kBytes));
   const uint64_t address = first->address();
   EXPECT_TRUE(AddressWindow::Fits(address, first->size()));
+  EXPECT_LT(address, AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot));
   EXPECT_THAT(Reservation::At(address, 1),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("something else lies there")));
   first.reset();
@@ -50,8 +51,9 @@ TEST(AddressSpaceTest, OnlyAddressesOfTheWindowCanBeReserved) {
   EXPECT_THAT(Reservation::At(AddressWindow::kBegin - AddressWindow::kSlotBytes, 1),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("do not fit")));
   EXPECT_THAT(Reservation::Anywhere(0), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(Reservation::Anywhere(AddressWindow::kEnd - AddressWindow::kBegin + 1),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(
+      Reservation::Anywhere(AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot) - AddressWindow::kBegin + 1),
+      StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
 TEST(AddressSpaceTest, ARegionTakesTheReservedPlace) {

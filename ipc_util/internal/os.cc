@@ -93,6 +93,12 @@ SLUICE_OS_DEFINITION int Open(const char* path, int flags, mode_t mode) {
 SLUICE_OS_DEFINITION ssize_t Read(int fd, void* out, size_t bytes) {
   return Call("Read", [&] { return ::read(fd, out, bytes); });
 }
+SLUICE_OS_DEFINITION ssize_t Pread(int fd, void* out, size_t bytes, off_t offset) {
+  return Call("Pread", [&] { return ::pread(fd, out, bytes, offset); });
+}
+SLUICE_OS_DEFINITION ssize_t Pwrite(int fd, const void* data, size_t bytes, off_t offset) {
+  return Call("Pwrite", [&] { return ::pwrite(fd, data, bytes, offset); });
+}
 SLUICE_OS_DEFINITION ssize_t GetDents(int fd, void* out, size_t bytes) {
   return Call("GetDents", [&] { return static_cast<ssize_t>(::syscall(SYS_getdents64, fd, out, bytes)); });
 }

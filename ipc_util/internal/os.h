@@ -44,6 +44,8 @@ int Stat(const char* path, struct stat* out);
 int Lstat(const char* path, struct stat* out);
 int Open(const char* path, int flags, mode_t mode);
 ssize_t Read(int fd, void* out, size_t bytes);
+ssize_t Pread(int fd, void* out, size_t bytes, off_t offset);
+ssize_t Pwrite(int fd, const void* data, size_t bytes, off_t offset);
 // getdents64(2): records of linux_dirent64.
 ssize_t GetDents(int fd, void* out, size_t bytes);
 int Mkdir(const char* path, mode_t mode);

@@ -1,0 +1,218 @@
+#include "ipc_shm/internal/front_cache.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "ipc_util/internal/mutex.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// How much a list takes from its source at once.
+constexpr size_t kBatchBytes = 4096;
+constexpr size_t kMaxBatchBlocks = 64;
+
+constexpr size_t BatchOf(size_t class_bytes) { return std::min(kMaxBatchBlocks, kBatchBytes / class_bytes); }
+
+uint64_t NextId() {
+  static constinit std::atomic<uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;  // A number of its own; orders nothing.
+}
+
+}  // namespace
+
+constinit thread_local FrontCache::Recent FrontCache::recent_[kRecent] = {};
+
+class FrontCache::Shared {
+ public:
+  Shared(uint64_t id, Source& source) : id_(id), source_(&source) {}
+
+  uint64_t id() const { return id_; }
+
+  // For the calling thread; lives until that removes it, or the cache ends.
+  Lists* Add() {
+    auto lists = std::make_unique<Lists>();
+    const MutexLock lock(mutex_);
+    all_.push_back(std::move(lists));
+    return all_.back().get();
+  }
+
+  // The lists' thread ends: their blocks go back.
+  void Remove(Lists* lists) {
+    const MutexLock lock(mutex_);
+    if (source_ == nullptr) return;
+    GiveAllBack(*lists, *source_);
+    ended_.bytes += lists->bytes.load(std::memory_order_relaxed);
+    ended_.blocks += lists->blocks.load(std::memory_order_relaxed);
+    all_.erase(std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each.get() == lists; }));
+  }
+
+  // The cache ends: nobody touches its source any more.
+  void Close() {
+    const MutexLock lock(mutex_);
+    source_ = nullptr;
+    all_.clear();
+  }
+
+  bool IsClosed() const {
+    const MutexLock lock(mutex_);
+    return source_ == nullptr;
+  }
+
+  // Of a thread without lists.
+  void Count(int64_t bytes, int64_t blocks) {
+    const MutexLock lock(mutex_);
+    ended_.bytes += bytes;
+    ended_.blocks += blocks;
+  }
+
+  Balance balance() const {
+    const MutexLock lock(mutex_);
+    Balance sum = ended_;
+    for (const auto& lists : all_) {
+      sum.bytes += lists->bytes.load(std::memory_order_relaxed);
+      sum.blocks += lists->blocks.load(std::memory_order_relaxed);
+    }
+    return sum;
+  }
+
+  // False: they were empty.
+  static bool GiveAllBack(Lists& lists, Source& source) {
+    bool any = false;
+    for (size_t i = 0; i < kClasses; ++i) {
+      List& list = lists.of[i];
+      if (list.count == 0) continue;
+      any = true;
+      source.GiveBack((i + 1) * kStepBytes, absl::MakeConstSpan(list.blocks.get(), list.count));
+      list.count = 0;
+    }
+    return any;
+  }
+
+ private:
+  const uint64_t id_;
+  mutable Mutex mutex_;                     // Before the source's.
+  Source* source_ ABSL_GUARDED_BY(mutex_);  // Null: the cache has ended.
+  Balance ended_ ABSL_GUARDED_BY(mutex_);   // Of threads that have ended.
+  // The lists' content is their thread's.
+  std::vector<std::unique_ptr<Lists>> all_ ABSL_GUARDED_BY(mutex_);
+};
+
+class FrontCache::Thread {
+ public:
+  // Null: the calling thread is ending.
+  static Thread* Get() {
+    static constinit thread_local bool has_ended = false;
+    static thread_local Thread thread(&has_ended);
+    return has_ended ? nullptr : &thread;
+  }
+
+  Lists* Find(const std::shared_ptr<Shared>& shared) {
+    const auto found =
+        std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.shared == shared; });
+    if (found != entries_.end()) return found->lists;
+    std::erase_if(entries_, [](const Entry& entry) { return entry.shared->IsClosed(); });
+    entries_.push_back({shared, shared->Add()});
+    return entries_.back().lists;
+  }
+
+ private:
+  struct Entry {
+    std::shared_ptr<Shared> shared;
+    Lists* lists;  // Gone if the cache has ended.
+  };
+
+  explicit Thread(bool* has_ended) : has_ended_(has_ended) {}
+
+  ~Thread() {
+    *has_ended_ = true;
+    std::fill(std::begin(recent_), std::end(recent_), Recent());
+    // A forked child has no arenas, and its copy of a lock may be held for ever.
+    if (fork_guard_.InForkedChild()) return;
+    for (const Entry& entry : entries_) entry.shared->Remove(entry.lists);
+  }
+
+  bool* const has_ended_;
+  std::vector<Entry> entries_;
+  const ForkGuard fork_guard_;
+};
+
+FrontCache::FrontCache(Source& source, size_t list_bytes)
+    : id_(NextId()), list_bytes_(list_bytes), source_(source), shared_(std::make_shared<Shared>(id_, source)) {}
+
+FrontCache::~FrontCache() {
+  if (!fork_guard_.InForkedChild()) shared_->Close();
+}
+
+FrontCache::Lists* FrontCache::FindSlowly() {
+  Thread* const thread = Thread::Get();
+  if (thread == nullptr) return nullptr;
+  Lists* const lists = thread->Find(shared_);
+  recent_[id_ % kRecent] = {id_, lists};
+  return lists;
+}
+
+FrontCache::List& FrontCache::ListOf(Lists& lists, size_t bytes) const {
+  List& list = lists.of[ClassOf(bytes)];
+  if (list.capacity == 0) {
+    const size_t class_bytes = RoundUp(bytes);
+    list.capacity = static_cast<uint32_t>(std::max(list_bytes_ / class_bytes, BatchOf(class_bytes)));
+    list.blocks = std::make_unique_for_overwrite<void*[]>(list.capacity);
+  }
+  return list;
+}
+
+void* FrontCache::AllocateSlowly(size_t bytes) {
+  Lists* const lists = FindSlowly();
+  if (lists == nullptr) {
+    void* block = nullptr;
+    if (source_.TakeBlocks(RoundUp(bytes), absl::MakeSpan(&block, 1)) == 0) return nullptr;
+    shared_->Count(static_cast<int64_t>(bytes), 1);
+    return block;
+  }
+  List& list = ListOf(*lists, bytes);
+  if (list.count == 0) {
+    const size_t class_bytes = RoundUp(bytes);
+    const size_t taken = source_.TakeBlocks(class_bytes, absl::MakeSpan(list.blocks.get(), BatchOf(class_bytes)));
+    // The first of them is the first to be used.
+    std::reverse(list.blocks.get(), list.blocks.get() + taken);
+    list.count = static_cast<uint32_t>(taken);
+    if (taken == 0) return nullptr;
+  }
+  lists->Count(static_cast<int64_t>(bytes), 1);
+  return list.blocks[--list.count];
+}
+
+void FrontCache::FreeSlowly(void* block, size_t bytes) {
+  Lists* const lists = FindSlowly();
+  if (lists == nullptr) {
+    source_.GiveBack(RoundUp(bytes), absl::MakeConstSpan(&block, 1));
+    return shared_->Count(-static_cast<int64_t>(bytes), -1);
+  }
+  List& list = ListOf(*lists, bytes);
+  if (list.count == list.capacity) {
+    // Those that were not used for longest.
+    void** const begin = list.blocks.get();
+    const uint32_t old = (list.count + 1) / 2;
+    source_.GiveBack(RoundUp(bytes), absl::MakeConstSpan(begin, old));
+    std::copy(begin + old, begin + list.count, begin);
+    list.count -= old;
+  }
+  lists->Count(-static_cast<int64_t>(bytes), -1);
+  list.blocks[list.count++] = block;
+}
+
+bool FrontCache::FlushThread() {
+  Lists* const lists = FindSlowly();
+  return lists != nullptr && Shared::GiveAllBack(*lists, source_);
+}
+
+FrontCache::Balance FrontCache::balance() const { return shared_->balance(); }
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc

@@ -1,0 +1,144 @@
+// Small blocks that a thread freed, for its next allocations: what makes an arena as quick as a heap.
+
+#ifndef SLUICE_IPC_SHM_INTERNAL_FRONT_CACHE_H_
+#define SLUICE_IPC_SHM_INTERNAL_FRONT_CACHE_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "absl/base/optimization.h"
+#include "absl/types/span.h"
+#include "ipc_util/internal/fork_guard.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// Lists of free blocks in front of an arena, by thread and class of size; they lie in private memory, and blocks in
+// them are not read or written. A list is filled and emptied in batches. A thread that ends gives its blocks back, if
+// the cache still lives; the cache's end forgets them. Any thread; neither call of the quick path has an atomic
+// read-modify-write.
+class FrontCache {
+ public:
+  // Sizes up to this are cached, in classes of multiples of `kStepBytes`.
+  static constexpr size_t kMaxBytes = 512;
+  static constexpr size_t kStepBytes = 16;
+
+  // Where blocks come from. Any thread.
+  class Source {
+   public:
+    virtual ~Source() = default;
+    // Fills the front of `blocks` with blocks of `bytes`, a class's size; returns how many. 0: there is no room.
+    virtual size_t TakeBlocks(size_t bytes, absl::Span<void*> blocks) = 0;
+    // Takes such blocks back.
+    virtual void GiveBack(size_t bytes, absl::Span<void* const> blocks) = 0;
+  };
+
+  // What is allocated through a cache and not freed through it; each may be negative, where blocks go other ways, too.
+  struct Balance {
+    int64_t bytes = 0;  // As asked for.
+    int64_t blocks = 0;
+  };
+
+  // Of at most `list_bytes` in a list. `source` outlives it.
+  FrontCache(Source& source, size_t list_bytes);
+  ~FrontCache();
+  FrontCache(const FrontCache&) = delete;
+  FrontCache& operator=(const FrontCache&) = delete;
+
+  static constexpr bool Holds(size_t bytes) { return bytes - 1 < kMaxBytes; }
+  // The size of the class of `bytes`.
+  static constexpr size_t RoundUp(size_t bytes) { return (bytes + kStepBytes - 1) / kStepBytes * kStepBytes; }
+
+  // `bytes` that it `Holds`; null: the source has no room.
+  void* Allocate(size_t bytes) {
+    Lists* const lists = Find();
+    if (ABSL_PREDICT_FALSE(lists == nullptr)) return AllocateSlowly(bytes);
+    List& list = lists->of[ClassOf(bytes)];
+    if (ABSL_PREDICT_FALSE(list.count == 0)) return AllocateSlowly(bytes);
+    lists->Count(static_cast<int64_t>(bytes), 1);
+    return list.blocks[--list.count];
+  }
+
+  // A block of `bytes` that it `Holds`, of the source, and as large as its class.
+  void Free(void* block, size_t bytes) {
+    Lists* const lists = Find();
+    if (ABSL_PREDICT_FALSE(lists == nullptr)) return FreeSlowly(block, bytes);
+    List& list = lists->of[ClassOf(bytes)];
+    if (ABSL_PREDICT_FALSE(list.count == list.capacity)) return FreeSlowly(block, bytes);
+    lists->Count(-static_cast<int64_t>(bytes), -1);
+    list.blocks[list.count++] = block;
+  }
+
+  // Gives back all blocks that this thread keeps. False: there were none.
+  bool FlushThread();
+
+  // Of all threads; exact while no call runs.
+  Balance balance() const;
+
+ private:
+  static constexpr size_t kClasses = kMaxBytes / kStepBytes;
+
+  // Of one class; a stack.
+  struct List {
+    std::unique_ptr<void*[]> blocks;
+    uint32_t count = 0;
+    uint32_t capacity = 0;  // 0: `blocks` is to be made.
+  };
+
+  // Of one thread, which alone changes them.
+  struct Lists {
+    std::array<List, kClasses> of;
+    // Stored by the thread, read by `balance`: counters alone, they order nothing.
+    std::atomic<int64_t> bytes{0};
+    std::atomic<int64_t> blocks{0};
+
+    void Count(int64_t more_bytes, int64_t more_blocks) {
+      bytes.store(bytes.load(std::memory_order_relaxed) + more_bytes, std::memory_order_relaxed);
+      blocks.store(blocks.load(std::memory_order_relaxed) + more_blocks, std::memory_order_relaxed);
+    }
+  };
+
+  // What the cache shares with its threads, so that either may end first.
+  class Shared;
+  // All caches of one thread.
+  class Thread;
+
+  // The lists that a thread used last, by the low bits of their cache's id.
+  struct Recent {
+    uint64_t id = 0;
+    Lists* lists = nullptr;
+  };
+  static constexpr size_t kRecent = 64;
+  static constinit thread_local Recent recent_[kRecent];
+
+  static constexpr size_t ClassOf(size_t bytes) { return (bytes - 1) / kStepBytes; }
+
+  // Of this thread, if they were used lately; else null.
+  Lists* Find() const {
+    const Recent& recent = recent_[id_ % kRecent];
+    return ABSL_PREDICT_TRUE(recent.id == id_) ? recent.lists : nullptr;
+  }
+
+  // Of this thread, made if it has none; null: the thread is ending.
+  Lists* FindSlowly();
+  // The list of `bytes`, with its storage.
+  List& ListOf(Lists& lists, size_t bytes) const;
+  void* AllocateSlowly(size_t bytes);
+  void FreeSlowly(void* block, size_t bytes);
+
+  const uint64_t id_;  // Never used again in this process.
+  const size_t list_bytes_;
+  Source& source_;
+  const std::shared_ptr<Shared> shared_;
+  const ForkGuard fork_guard_;
+};
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_INTERNAL_FRONT_CACHE_H_

@@ -1,0 +1,49 @@
+// Regions of this process by their memfds: two who want the same one share its mapping.
+
+#ifndef SLUICE_IPC_SHM_INTERNAL_MAPPED_REGIONS_H_
+#define SLUICE_IPC_SHM_INTERNAL_MAPPED_REGIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/internal/region_window.h"
+#include "ipc_util/internal/address_space.h"
+#include "ipc_util/region.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+
+// All of `region` behind its arenas' headers.
+RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region);
+
+// Several places of `bytes`, for a peer to choose from; none if there are none.
+std::vector<Reservation> ReservePlaces(uint64_t bytes);
+
+// Their addresses.
+std::vector<uint64_t> AddressesOf(absl::Span<const Reservation> places);
+
+// A new region of `bytes`: at a place that a peer proposed, where it is free here too; else at another where equal
+// addresses can be; else anywhere. Errors as of `Region::Create`, kManyWriters. Any thread.
+absl::StatusOr<std::shared_ptr<const Region>> MakeRegion(absl::string_view name, uint64_t bytes,
+                                                         absl::Span<const uint64_t> proposed);
+
+// The same as large as `place` and there.
+absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place);
+
+// What a peer sent, mapped at `address` if that is a place for it in this process, for which it may be one of
+// `reserved`; else anywhere. If the process has it mapped with sufficient access already, that mapping. Errors as of
+// `Region::Map`, kManyWriters. Any thread.
+absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion received, Access access, uint64_t address,
+                                                          std::vector<Reservation> reserved = {});
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
+
+#endif  // SLUICE_IPC_SHM_INTERNAL_MAPPED_REGIONS_H_

@@ -1,0 +1,95 @@
+#include "ipc_shm/internal/server_arenas.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/mapped_regions.h"
+#include "ipc_util/internal/address_space.h"
+#include "ipc_util/internal/status_macros.h"
+#include "ipc_util/region.h"
+#include "ipc_util/status.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace internal {
+namespace {
+
+// FNV-1a: the same in every program.
+uint64_t HashOf(absl::string_view text) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace
+
+void OfferServerArena(const ServerArena& arena, MemoryOffer& offer) {
+  const Region& region = *arena.window.region;
+  offer.regions.push_back({.fd = arena.for_peers, .bytes = region.size()});
+  offer.places.push_back(region.address());
+}
+
+absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access) {
+  if (received.regions.size() == 1) return RegionWindow();
+  if (received.regions.size() != 2 || received.places.size() != 2) {
+    return absl::DataLossError(absl::StrCat("the server sent ", received.regions.size(), " regions at ",
+                                            received.places.size(), " places, where at most 2 are due"));
+  }
+  ReceivedRegion& region = received.regions[1];
+  if (region.bytes <= ArenaRegistry::kHeaderBytes) {
+    return absl::DataLossError(absl::StrCat("the server's arena has ", region.bytes, " bytes, which hold none"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), access, received.places[1]));
+  return WindowBehindHeaders(std::move(mapped));
+}
+
+absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Make(absl::string_view client_app,
+                                                                      uint64_t limit_bytes,
+                                                                      const std::string& run_folder) {
+  const MutexLock lock(mutex_);
+  if (const auto found = arenas_.find(client_app); found != arenas_.end()) return found->second;
+  absl::StatusOr<std::shared_ptr<const ServerArena>> arena = Create(client_app, limit_bytes, run_folder);
+  if (arena.ok()) arenas_.emplace(client_app, *arena);
+  return arena;
+}
+
+std::shared_ptr<const ServerArena> ServerArenas::Find(absl::string_view client_app) const {
+  const MutexLock lock(mutex_);
+  const auto found = arenas_.find(client_app);
+  return found == arenas_.end() ? nullptr : found->second;
+}
+
+absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::string_view client_app,
+                                                                        uint64_t limit_bytes,
+                                                                        const std::string& run_folder) const {
+  const std::string name = absl::StrCat("the arena of server ", app_, " for clients ", client_app);
+  const uint64_t bytes = ArenaRegistry::kHeaderBytes + WindowBytesFor(limit_bytes);
+  const size_t count = AddressWindow::SlotsFor(bytes);
+  constexpr size_t kNamedSlots = AddressWindow::kSlots - AddressWindow::kFirstNamedSlot;
+  if (count > kNamedSlots) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(name, " has ", limit_bytes, " bytes, for which there are no ", "addresses; give it less"));
+  }
+  const size_t first = AddressWindow::kFirstNamedSlot +
+                       HashOf(absl::StrCat(app_, "/", geteuid(), "/", client_app)) % (kNamedSlots - count + 1);
+  SLUICE_ASSIGN_OR_RETURN(SlotLock slots, SlotLock::Acquire(run_folder, first, count, name));
+  absl::StatusOr<Reservation> place = Reservation::At(AddressWindow::AddressOf(first), bytes);
+  if (!place.ok()) return WithContext(place.status(), name);
+  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegionAt("sluice-server-arena", *std::move(place)));
+  absl::StatusOr<Fd> for_peers = kind_.peers_write ? Duplicate(region->fd()) : region->OpenReadOnly();
+  if (!for_peers.ok()) return for_peers.status();
+  RegionWindow window = WindowBehindHeaders(region);
+  SLUICE_ASSIGN_OR_RETURN(auto arena,
+                          kind_.create(window, limit_bytes, {.header = ArenaRegistry::HeaderIn(region->data(), 0)}));
+  return std::make_shared<const ServerArena>(ServerArena{.slots = std::move(slots),
+                                                         .window = std::move(window),
+                                                         .for_peers = *std::move(for_peers),
+                                                         .arena = std::move(arena)});
+}
+
+}  // namespace internal
+}  // namespace sluice_0
+}  // namespace ipc
