@@ -21,8 +21,9 @@ namespace {
 absl::StatusOr<ipc::shm::RobustLock> Await(Index& index) {
   absl::StatusOr<ipc::shm::RobustLock> lock = index.mutex.Lock(absl::Seconds(5));
   if (!lock.ok()) return lock.status();
-  const absl::Status waited = index.changed.Await(*lock, [&] { return index.is_complete; }, absl::Seconds(5));
-  if (!waited.ok()) return waited;
+  while (!lock->owner_died() && !index.is_complete) {
+    if (absl::Status waited = index.changed.Wait(*lock, absl::Seconds(5)); !waited.ok()) return waited;
+  }
   if (lock->owner_died()) {
     // Whoever could repair the index would do so now, and call MakeConsistent.
     return absl::UnavailableError(
