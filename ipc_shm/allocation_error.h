@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace ipc {
 inline namespace sluice_0 {

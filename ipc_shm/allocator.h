@@ -26,9 +26,17 @@ namespace internal {
 template <typename T>
 inline constexpr bool kTakesArena = std::uses_allocator_v<T, shm::Allocator<std::byte>>;
 
-// Whether the making of a T may look for a scope: parts of a user's structure do, and temporaries.
+// Whether a T may have memory of its own.
 template <typename T>
-inline constexpr bool kLooksForScope = std::is_class_v<T> && !std::is_trivially_copyable_v<T>;
+inline constexpr bool kMayAllocate = std::is_class_v<T> && !std::is_trivially_copyable_v<T>;
+
+// Whether the making of a T may look for a scope: parts of a user's structure do, and temporaries; strings do not.
+template <typename T>
+inline constexpr bool kLooksForScope = kMayAllocate<T>;
+template <typename T>
+  requires requires { typename T::value_type; }
+inline constexpr bool kLooksForScope<T> =
+    kMayAllocate<T> && !(kTakesArena<T> && std::is_trivially_copyable_v<typename T::value_type>);
 
 template <typename T>
 inline constexpr bool kIsPair = false;
@@ -45,7 +53,7 @@ namespace shm {
 // - A container that is made or copied takes the arena of the thread's innermost ArenaScope. Without one, a copy lies
 //   where its original does, and a new one is in no arena: it can be empty, and throws NoArena when it wants memory.
 // - It stays in its arena for life: a move or an assignment from another arena copies; a swap with one ends the
-// program.
+//   program.
 // - What a container makes inside itself lies in its arena, with or without a scope, to any depth, also the members of
 //   plain structures. A structure that is moved in brings along what it made elsewhere.
 // - `allocate` throws NoArena and ArenaFull (allocation_error.h), and nothing falls back to the heap.
@@ -72,7 +80,8 @@ class Allocator {
   void deallocate(T* block, size_t count) noexcept { internal::FreeInArena(header_, block, count * sizeof(T)); }
 
   template <typename U, typename... Args>
-  void construct(U* place, Args&&... args) {
+  void construct(U* place,
+                 Args&&... args) noexcept(!internal::kMayAllocate<U> && std::is_nothrow_constructible_v<U, Args...>) {
     if constexpr (internal::kLooksForScope<U>) {
       const internal::HeaderScope scope(header_);
       ConstructInScope(place, std::forward<Args>(args)...);

@@ -88,6 +88,18 @@ TEST(AllocatorTest, AFullArenaLeavesTheContainerAsItWas) {
                std::bad_array_new_length);
 }
 
+TEST(AllocatorTest, AMoveIntoAFullArenaThrowsAndLeavesBothAsTheyWere) {
+  const PlacedArena full = PlacedArena::Create();
+  const PlacedArena other = PlacedArena::Create();
+  Strings strings{Allocator<String>(full.arena())};
+  strings.reserve(1);
+  String large(kPlacedArenaLimit / 4, 'x', Allocator<char>(other.arena()));
+  std::vector<char, Allocator<char>> filling(kPlacedArenaLimit / 4 * 3 + 1, Allocator<char>(full.arena()));
+  EXPECT_THROW(strings.push_back(std::move(large)), ArenaFull);
+  EXPECT_TRUE(strings.empty());
+  EXPECT_EQ(large.size(), kPlacedArenaLimit / 4);
+}
+
 TEST(AllocatorTest, WhatAContainerMakesInsideItselfLiesInItsArena) {
   const PlacedArena placed = PlacedArena::Create();
   std::vector<Strings, Allocator<Strings>> nested{Allocator<Strings>(placed.arena())};

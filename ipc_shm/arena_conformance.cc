@@ -16,6 +16,7 @@
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
+#include "ipc_shm/internal/quarantine.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -372,6 +373,24 @@ TEST_P(ArenaConformance, ArenasDoNotMix) {
     EXPECT_TRUE(window.region->Contains(there));
     arena_->Free(here, bytes);
     other->Free(there, bytes);
+  }
+}
+
+TEST_P(ArenaConformance, TheAddressSanitizerSeesUseAfterFree) {
+  if (!::ipc::internal::Quarantine::kIsOn) GTEST_SKIP() << "only the address sanitizer sees it: --config=asan";
+  for (const size_t bytes : {size_t{1}, size_t{100}, size_t{512}, size_t{10'000}, size_t{300'000}}) {
+    auto* const block = static_cast<volatile char*>(arena_->TryAllocate(bytes, 8));
+    ASSERT_NE(block, nullptr);
+    block[bytes - 1] = 1;
+    arena_->Free(const_cast<char*>(block), bytes);
+    EXPECT_DEATH(block[bytes - 1] = 2, "use-after-poison") << bytes;
+  }
+  // Blocks that leave the quarantine are as good as new.
+  for (int i = 0; i < 1000; ++i) {
+    void* const block = arena_->TryAllocate(10'000, 8);
+    ASSERT_NE(block, nullptr);
+    std::memset(block, 1, 10'000);
+    arena_->Free(block, 10'000);
   }
 }
 

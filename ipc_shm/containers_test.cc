@@ -273,6 +273,22 @@ TEST(ListTest, SplicesInsideAnArena) {
   EXPECT_THAT(a, ElementsAre(Long(1), Long(2)));
 }
 
+TEST(ListTest, SortsAndMergesWithoutAScope) {
+  const PlacedArena placed = PlacedArena::Create();
+  auto a = MakeIn<shm::list<shm::string>>(placed);
+  auto b = MakeIn<shm::list<shm::string>>(placed);
+  for (int i = 9; i >= 0; --i) (i % 2 == 0 ? a : b).emplace_back(Long(i));
+  a.sort();
+  b.sort();
+  a.merge(b);
+  EXPECT_THAT(a, SizeIs(10));
+  EXPECT_TRUE(std::is_sorted(a.begin(), a.end()));
+  a.remove_if([](const shm::string& text) { return text == Long(3); });
+  a.reverse();
+  EXPECT_EQ(a.front(), Long(9));
+  EXPECT_THAT(a, SizeIs(9));
+}
+
 TEST(VectorTest, BitsToo) {
   const PlacedArena placed = PlacedArena::Create();
   auto bits = MakeIn<shm::vector<bool>>(placed);

@@ -145,7 +145,7 @@ namespace shm {
 
 // std::optional where a T takes no memory of its own, else one that makes it in its arena.
 template <typename T>
-using optional = std::conditional_t<internal::kLooksForScope<T>, internal::ArenaOptional<T>, std::optional<T>>;
+using optional = std::conditional_t<internal::kMayAllocate<T>, internal::ArenaOptional<T>, std::optional<T>>;
 
 }  // namespace shm
 }  // namespace sluice_0

@@ -31,6 +31,10 @@ namespace {
 
 namespace os = internal::os;
 
+// Newer than some C libraries.
+constexpr int kMadvPopulateRead = 22;
+constexpr int kMadvCollapse = 25;
+
 constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 int SealsFor(Sharing sharing) { return sharing == Sharing::kOneWriter ? kSizeSeals | F_SEAL_FUTURE_WRITE : kSizeSeals; }
@@ -196,11 +200,14 @@ absl::StatusOr<Fd> Region::OpenReadOnly() const {
   return fd;
 }
 
+absl::Status Region::CheckRange(size_t offset, size_t bytes) const {
+  if (offset <= size_ && bytes <= size_ - offset) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("bytes ", offset, " to ", offset, " + ", bytes, " do not lie in a region of ", size_, " bytes"));
+}
+
 absl::Status Region::Punch(size_t offset, size_t bytes) const {
-  if (offset > size_ || bytes > size_ - offset) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("bytes ", offset, " to ", offset, " + ", bytes, " do not lie in a region of ", size_, " bytes"));
-  }
+  SLUICE_RETURN_IF_ERROR(CheckRange(offset, bytes));
   const size_t begin = (offset + PageBytes() - 1) / PageBytes() * PageBytes();
   const size_t end = (offset + bytes) / PageBytes() * PageBytes();
   if (begin >= end) return absl::OkStatus();
@@ -209,6 +216,41 @@ absl::Status Region::Punch(size_t offset, size_t bytes) const {
     return absl::FailedPreconditionError("a region with one writer, or one mapped read-only, keeps its pages");
   }
   return FromErrno(errno, "give pages of a region back");
+}
+
+absl::Status Region::PreCommit(size_t offset, size_t bytes) const {
+  SLUICE_RETURN_IF_ERROR(CheckRange(offset, bytes));
+  if (bytes == 0) return absl::OkStatus();
+  int result;
+  do {
+    result = os::Fallocate(fd_.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return absl::OkStatus();
+  if (errno == EBADF) return absl::FailedPreconditionError("a region mapped read-only takes no memory");
+  return FromErrno(errno, absl::StrCat("take ", bytes, " bytes of memory for a region"));
+}
+
+absl::Status Region::Collapse(size_t offset, size_t bytes) const {
+  return Advise(offset, bytes, kMadvCollapse,
+                "huge pages for a region at this address (from Linux 6.1, where they fit)");
+}
+
+absl::Status Region::PopulateForReading(size_t offset, size_t bytes) const {
+  return Advise(offset, bytes, kMadvPopulateRead, "mapping pages of a region ahead (from Linux 5.14)");
+}
+
+absl::Status Region::Advise(size_t offset, size_t bytes, int advice, absl::string_view what) const {
+  SLUICE_RETURN_IF_ERROR(CheckRange(offset, bytes));
+  if (bytes == 0) return absl::OkStatus();
+  const size_t begin = offset / PageBytes() * PageBytes();
+  int result;
+  do {
+    result = os::Madvise(data_ + begin, offset + bytes - begin, advice);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return absl::OkStatus();
+  if (errno == EINVAL) return absl::FailedPreconditionError(absl::StrCat("the system does not offer ", what));
+  if (errno == EAGAIN || errno == EBUSY) return absl::UnavailableError(absl::StrCat(what, ": not at the moment"));
+  return FromErrno(errno, what);
 }
 
 absl::StatusOr<size_t> Region::ResidentBytes() const {

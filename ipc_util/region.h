@@ -79,6 +79,22 @@ class Region {
   // INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: a `kOneWriter` region, or a read-only mapping.
   absl::Status Punch(size_t offset, size_t bytes) const;
 
+  // Takes the memory of [offset, offset + bytes), in whole pages, now: what succeeds here cannot meet the end of memory
+  // at a touch later. INVALID_ARGUMENT: out of range. RESOURCE_EXHAUSTED: there is not so much. FAILED_PRECONDITION: a
+  // read-only mapping.
+  absl::Status PreCommit(size_t offset, size_t bytes) const;
+
+  // Moves what lies there into huge pages, where it fills them; takes its time. Whoever maps the region so that huge
+  // pages fit, as all do at an equal address, faults and translates that much less. INVALID_ARGUMENT: out of range.
+  // FAILED_PRECONDITION: this mapping is not at such an address, or the system has no huge pages for it (before Linux
+  // 6.1). UNAVAILABLE, RESOURCE_EXHAUSTED: not at the moment. Some of it may be done by then.
+  absl::Status Collapse(size_t offset, size_t bytes) const;
+
+  // Maps the pages there in this process now, so that a later read meets no fault; takes memory for those that nobody
+  // wrote. INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: the system cannot (before Linux 5.14).
+  // RESOURCE_EXHAUSTED: there is not so much memory.
+  absl::Status PopulateForReading(size_t offset, size_t bytes) const;
+
   // Bytes of memory that the region takes at the moment, whoever touched them.
   absl::StatusOr<size_t> ResidentBytes() const;
 
@@ -90,6 +106,10 @@ class Region {
                                        internal::Reservation place);
   static absl::StatusOr<Region> Map(Fd memfd, size_t bytes, Access access, Sharing sharing,
                                     internal::Reservation place);
+
+  absl::Status CheckRange(size_t offset, size_t bytes) const;
+  // madvise on the pages that hold the range.
+  absl::Status Advise(size_t offset, size_t bytes, int advice, absl::string_view what) const;
 
   Region(Fd fd, std::byte* data, size_t size) : fd_(std::move(fd)), data_(data), size_(size) {}
 

@@ -26,6 +26,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
+#include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
@@ -332,6 +333,74 @@ TEST(RegionPunchTest, AReadOnlyMappingGivesNothingBack) {
                        Region::Map(std::move(read_only), kPage, Access::kReadOnly, Sharing::kManyWriters));
   EXPECT_THAT(mapped.Punch(0, kPage), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("read-only")));
   EXPECT_EQ(region.data()[0], std::byte{1});
+}
+
+TEST(RegionPagesTest, PreCommitTakesMemoryAhead) {
+  for (const Sharing sharing : {Sharing::kManyWriters, Sharing::kOneWriter}) {
+    const Region region = MakeRegion(100 * kPage, sharing);
+    ASSERT_OK(region.PreCommit(10 * kPage, 20 * kPage));
+    EXPECT_THAT(region.ResidentBytes(), IsOkAndHolds(20 * kPage));
+    EXPECT_EQ(region.data()[15 * kPage], std::byte{0});
+    EXPECT_OK(region.PreCommit(100 * kPage, 0));
+  }
+}
+
+TEST(RegionPagesTest, PreCommitSaysWhatIsInTheWay) {
+  const Region region = MakeRegion(kPage, Sharing::kManyWriters);
+  ASSERT_OK_AND_ASSIGN(Fd read_only, region.OpenReadOnly());
+  ASSERT_OK_AND_ASSIGN(const Region mapped,
+                       Region::Map(std::move(read_only), kPage, Access::kReadOnly, Sharing::kManyWriters));
+  EXPECT_THAT(mapped.PreCommit(0, kPage), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("read-only")));
+  // R1
+  const OsTesting os({FailCall("Fallocate", ENOSPC)});
+  EXPECT_THAT(region.PreCommit(0, kPage), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+TEST(RegionPagesTest, PopulatedPagesAreReadAsTheyWereWritten) {
+  const Region region = MakeRegion(100 * kPage, Sharing::kManyWriters);
+  std::memset(region.data(), 7, 100 * kPage);
+  ASSERT_OK_AND_ASSIGN(Fd read_only, region.OpenReadOnly());
+  ASSERT_OK_AND_ASSIGN(const Region mapped,
+                       Region::Map(std::move(read_only), 100 * kPage, Access::kReadOnly, Sharing::kManyWriters));
+  ASSERT_OK(mapped.PopulateForReading(kPage + 100, 50 * kPage));
+  // Whether a page is mapped here is bit 63 of its entry.
+  const Fd pages(open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  std::vector<uint64_t> entries(100);
+  const off_t first = static_cast<off_t>(reinterpret_cast<uintptr_t>(mapped.data()) / kPage * sizeof(uint64_t));
+  const ssize_t wanted = static_cast<ssize_t>(entries.size() * sizeof(uint64_t));
+  ASSERT_EQ(pread(pages.get(), entries.data(), wanted, first), wanted);
+  for (size_t i = 1; i <= 51; ++i) EXPECT_NE(entries[i] >> 63, 0u) << i;
+  EXPECT_EQ(entries[90] >> 63, 0u);
+  EXPECT_EQ(mapped.data()[50 * kPage], std::byte{7});
+}
+
+TEST(RegionPagesTest, CollapsedPagesKeepTheirContent) {
+  constexpr size_t kBytes = size_t{8} << 20;
+  // At the start of a slot, so that huge pages fit.
+  ASSERT_OK_AND_ASSIGN(ipc::internal::Reservation place, ipc::internal::Reservation::Anywhere(kBytes));
+  ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("huge", Sharing::kManyWriters, std::move(place)));
+  std::memset(region.data(), 7, kBytes);
+  const absl::Status collapsed = region.Collapse(0, kBytes);
+  EXPECT_EQ(std::count(region.data(), region.data() + kBytes, std::byte{7}), static_cast<ptrdiff_t>(kBytes));
+  if (!collapsed.ok()) GTEST_SKIP() << "SKIPPED: no huge pages here: " << collapsed;
+}
+
+TEST(RegionPagesTest, WhatTheSystemDoesNotOfferIsSaid) {
+  const Region region = MakeRegion(kPage, Sharing::kManyWriters);
+  const OsTesting os({FailCall("Madvise", EINVAL, {.first = 1, .times = 2})});
+  EXPECT_THAT(region.Collapse(0, kPage), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("Linux 6.1")));
+  EXPECT_THAT(region.PopulateForReading(0, kPage),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("Linux 5.14")));
+}
+
+TEST(RegionPagesTest, RefuseWhatLiesOutside) {
+  const Region region = MakeRegion(kPage, Sharing::kManyWriters);
+  for (const auto& [offset, bytes] : {std::pair<size_t, size_t>(1, kPage), std::pair<size_t, size_t>(kPage + 1, 0),
+                                      std::pair<size_t, size_t>(~size_t{0}, 2)}) {
+    EXPECT_THAT(region.PreCommit(offset, bytes), StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_THAT(region.Collapse(offset, bytes), StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_THAT(region.PopulateForReading(offset, bytes), StatusIs(absl::StatusCode::kInvalidArgument));
+  }
 }
 
 // R2, R3: each call in turn fails, until all pass; nothing is left behind.

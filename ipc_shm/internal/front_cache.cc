@@ -27,6 +27,16 @@ uint64_t NextId() {
 
 constinit thread_local FrontCache::Recent FrontCache::recent_[kRecent] = {};
 
+FrontCache::Balance FrontCache::Lists::balance() const {
+  Balance sum = {.bytes = -slack.load(std::memory_order_relaxed), .blocks = 0};
+  for (size_t i = 0; i < kClasses; ++i) {
+    const int64_t blocks = taken[i].load(std::memory_order_relaxed) - of[i].count.load(std::memory_order_relaxed);
+    sum.blocks += blocks;
+    sum.bytes += blocks * static_cast<int64_t>((i + 1) * kStepBytes);
+  }
+  return sum;
+}
+
 class FrontCache::Shared {
  public:
   Shared(uint64_t id, Source& source) : id_(id), source_(&source) {}
@@ -46,8 +56,9 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     if (source_ == nullptr) return;
     GiveAllBack(*lists, *source_);
-    ended_.bytes += lists->bytes.load(std::memory_order_relaxed);
-    ended_.blocks += lists->blocks.load(std::memory_order_relaxed);
+    const Balance last = lists->balance();
+    ended_.bytes += last.bytes;
+    ended_.blocks += last.blocks;
     all_.erase(std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each.get() == lists; }));
   }
 
@@ -74,8 +85,9 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     Balance sum = ended_;
     for (const auto& lists : all_) {
-      sum.bytes += lists->bytes.load(std::memory_order_relaxed);
-      sum.blocks += lists->blocks.load(std::memory_order_relaxed);
+      const Balance more = lists->balance();
+      sum.bytes += more.bytes;
+      sum.blocks += more.blocks;
     }
     return sum;
   }
@@ -85,10 +97,12 @@ class FrontCache::Shared {
     bool any = false;
     for (size_t i = 0; i < kClasses; ++i) {
       List& list = lists.of[i];
-      if (list.count == 0) continue;
+      const uint32_t count = list.count.load(std::memory_order_relaxed);
+      if (count == 0) continue;
       any = true;
-      source.GiveBack((i + 1) * kStepBytes, absl::MakeConstSpan(list.blocks.get(), list.count));
-      list.count = 0;
+      source.GiveBack((i + 1) * kStepBytes, absl::MakeConstSpan(list.blocks.get(), count));
+      Lists::Add(lists.taken[i], -static_cast<int64_t>(count));
+      list.count.store(0, std::memory_order_relaxed);
     }
     return any;
   }
@@ -175,16 +189,18 @@ void* FrontCache::AllocateSlowly(size_t bytes) {
     return block;
   }
   List& list = ListOf(*lists, bytes);
-  if (list.count == 0) {
+  uint32_t count = list.count.load(std::memory_order_relaxed);
+  if (count == 0) {
     const size_t class_bytes = RoundUp(bytes);
-    const size_t taken = source_.TakeBlocks(class_bytes, absl::MakeSpan(list.blocks.get(), BatchOf(class_bytes)));
+    void** const begin = list.blocks.get();
+    count = static_cast<uint32_t>(source_.TakeBlocks(class_bytes, absl::MakeSpan(begin, BatchOf(class_bytes))));
     // The first of them is the first to be used.
-    std::reverse(list.blocks.get(), list.blocks.get() + taken);
-    list.count = static_cast<uint32_t>(taken);
-    if (taken == 0) return nullptr;
+    std::reverse(begin, begin + count);
+    Lists::Add(lists->taken[ClassOf(bytes)], count);
+    list.count.store(count, std::memory_order_relaxed);
+    if (count == 0) return nullptr;
   }
-  lists->Count(static_cast<int64_t>(bytes), 1);
-  return list.blocks[--list.count];
+  return Pop(*lists, list, count, bytes);
 }
 
 void FrontCache::FreeSlowly(void* block, size_t bytes) {
@@ -194,16 +210,17 @@ void FrontCache::FreeSlowly(void* block, size_t bytes) {
     return shared_->Count(-static_cast<int64_t>(bytes), -1);
   }
   List& list = ListOf(*lists, bytes);
-  if (list.count == list.capacity) {
+  uint32_t count = list.count.load(std::memory_order_relaxed);
+  if (count == list.capacity) {
     // Those that were not used for longest.
     void** const begin = list.blocks.get();
-    const uint32_t old = (list.count + 1) / 2;
+    const uint32_t old = (count + 1) / 2;
     source_.GiveBack(RoundUp(bytes), absl::MakeConstSpan(begin, old));
-    std::copy(begin + old, begin + list.count, begin);
-    list.count -= old;
+    std::copy(begin + old, begin + count, begin);
+    Lists::Add(lists->taken[ClassOf(bytes)], -static_cast<int64_t>(old));
+    count -= old;
   }
-  lists->Count(-static_cast<int64_t>(bytes), -1);
-  list.blocks[list.count++] = block;
+  Push(*lists, list, count, block, bytes);
 }
 
 bool FrontCache::FlushThread() {

@@ -58,9 +58,9 @@ class FrontCache {
     Lists* const lists = Find();
     if (ABSL_PREDICT_FALSE(lists == nullptr)) return AllocateSlowly(bytes);
     List& list = lists->of[ClassOf(bytes)];
-    if (ABSL_PREDICT_FALSE(list.count == 0)) return AllocateSlowly(bytes);
-    lists->Count(static_cast<int64_t>(bytes), 1);
-    return list.blocks[--list.count];
+    const uint32_t count = list.count.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_FALSE(count == 0)) return AllocateSlowly(bytes);
+    return Pop(*lists, list, count, bytes);
   }
 
   // A block of `bytes` that it `Holds`, of the source, and as large as its class.
@@ -68,9 +68,9 @@ class FrontCache {
     Lists* const lists = Find();
     if (ABSL_PREDICT_FALSE(lists == nullptr)) return FreeSlowly(block, bytes);
     List& list = lists->of[ClassOf(bytes)];
-    if (ABSL_PREDICT_FALSE(list.count == list.capacity)) return FreeSlowly(block, bytes);
-    lists->Count(-static_cast<int64_t>(bytes), -1);
-    list.blocks[list.count++] = block;
+    const uint32_t count = list.count.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_FALSE(count == list.capacity)) return FreeSlowly(block, bytes);
+    Push(*lists, list, count, block, bytes);
   }
 
   // Gives back all blocks that this thread keeps. False: there were none.
@@ -85,22 +85,37 @@ class FrontCache {
   // Of one class; a stack.
   struct List {
     std::unique_ptr<void*[]> blocks;
-    uint32_t count = 0;
+    // Stored by the list's thread, read by `balance`: it orders nothing.
+    std::atomic<uint32_t> count{0};
     uint32_t capacity = 0;  // 0: `blocks` is to be made.
   };
 
-  // Of one thread, which alone changes them.
+  // Of one thread, which alone changes them; `balance` reads the atomics, which order nothing.
   struct Lists {
     std::array<List, kClasses> of;
-    // Stored by the thread, read by `balance`: counters alone, they order nothing.
-    std::atomic<int64_t> bytes{0};
-    std::atomic<int64_t> blocks{0};
+    // What the source gave and did not get back, by class: in the list, or allocated.
+    std::array<std::atomic<int64_t>, kClasses> taken{};
+    // By how much the classes of what is allocated are larger than what was asked for.
+    std::atomic<int64_t> slack{0};
 
-    void Count(int64_t more_bytes, int64_t more_blocks) {
-      bytes.store(bytes.load(std::memory_order_relaxed) + more_bytes, std::memory_order_relaxed);
-      blocks.store(blocks.load(std::memory_order_relaxed) + more_blocks, std::memory_order_relaxed);
+    static void Add(std::atomic<int64_t>& counter, int64_t more) {
+      counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
     }
+    Balance balance() const;
   };
+
+  static constexpr int64_t SlackOf(size_t bytes) { return static_cast<int64_t>(RoundUp(bytes) - bytes); }
+
+  static void* Pop(Lists& lists, List& list, uint32_t count, size_t bytes) {
+    if (SlackOf(bytes) != 0) Lists::Add(lists.slack, SlackOf(bytes));
+    list.count.store(count - 1, std::memory_order_relaxed);
+    return list.blocks[count - 1];
+  }
+  static void Push(Lists& lists, List& list, uint32_t count, void* block, size_t bytes) {
+    if (SlackOf(bytes) != 0) Lists::Add(lists.slack, -SlackOf(bytes));
+    list.blocks[count] = block;
+    list.count.store(count + 1, std::memory_order_relaxed);
+  }
 
   // What the cache shares with its threads, so that either may end first.
   class Shared;

@@ -83,6 +83,9 @@ void* PagedArena::AllocateSlowly(size_t bytes, size_t alignment, bool zeroed) {
   if (block != nullptr) return block;
   Collect();
   cache_.FlushThread();
+  if (Quarantine::kIsOn) {
+    for (const Quarantine::Block& old : quarantine_.TakeAll()) FreeSmall(old.address, old.bytes);
+  }
   return AllocateOnce(bytes, alignment, zeroed);
 }
 
@@ -148,13 +151,25 @@ absl::Status PagedArena::Full(size_t bytes) const {
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {
   if (!IsOwn(block)) return FreeForPeer(block, bytes);
+  CountFreed(bytes);
   if (bytes >= kLargeBytes) {
     large_blocks_.Remove(block, bytes);
-    runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
+    FreeLarge(block, bytes);
+  } else if (Quarantine::kIsOn) {
+    for (const Quarantine::Block& old : quarantine_.Add({block, FootprintOf(bytes)})) FreeSmall(old.address, old.bytes);
   } else {
-    heap_->Free(block, bytes);
+    FreeSmall(block, FootprintOf(bytes));
   }
-  CountFreed(bytes);
+}
+
+void PagedArena::FreeLarge(void* block, size_t bytes) const {
+  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
+  GiveBackToLimit(bytes);
+}
+
+void PagedArena::FreeSmall(void* block, size_t footprint) {
+  heap_->Free(block, footprint);
+  GiveBackToLimit(footprint);
 }
 
 void PagedArena::FreeForPeer(void* block, size_t bytes) {
@@ -174,11 +189,12 @@ void PagedArena::Collect() const {
   // Each block in there still counts towards the limit.
   const size_t most = taken_bytes_.load(std::memory_order_relaxed) / FrontCache::kStepBytes;
   for (const ReturnedBlock& block : ReturnStack::BlocksOf(taken, window_, most)) {
-    if (block.bytes < kLargeBytes) {
-      if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
-    } else {
+    if (block.bytes >= kLargeBytes) {
       if (!large_blocks_.Remove(block.address, block.bytes)) continue;
-      runs_.Free(absl::MakeSpan(block.address, PageRuns::RoundUp(block.bytes)));
+      FreeLarge(block.address, block.bytes);
+    } else {
+      if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
+      GiveBackToLimit(FootprintOf(block.bytes));
     }
     CountFreed(block.bytes);
   }
@@ -187,7 +203,6 @@ void PagedArena::Collect() const {
 void PagedArena::CountFreed(size_t bytes) const {
   direct_blocks_.fetch_sub(1, std::memory_order_relaxed);
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
-  GiveBackToLimit(FootprintOf(bytes));
 }
 
 void PagedArena::LargeBlocks::Add(void* block, size_t bytes) {

@@ -19,6 +19,7 @@
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/front_cache.h"
 #include "ipc_shm/internal/page_runs.h"
+#include "ipc_shm/internal/quarantine.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/small_heap.h"
 #include "ipc_util/internal/mutex.h"
@@ -70,7 +71,9 @@ class PagedArena final : public shm::Arena {
   absl::StatusOr<void*> AllocateZeroed(size_t bytes, size_t alignment) override;
   // A block of the region's other arena goes back to its owner.
   void Free(void* block, size_t bytes) override {
-    if (ABSL_PREDICT_TRUE(FrontCache::Holds(bytes) && IsOwn(block))) return cache_.Free(block, bytes);
+    if (!Quarantine::kIsOn && ABSL_PREDICT_TRUE(FrontCache::Holds(bytes) && IsOwn(block))) {
+      return cache_.Free(block, bytes);
+    }
     FreeSlowly(block, bytes);
   }
   size_t Shrink(void* block, size_t bytes, size_t used) override;
@@ -121,6 +124,9 @@ class PagedArena final : public shm::Arena {
   void* AllocateLarge(size_t bytes, bool zeroed);
   void FreeSlowly(void* block, size_t bytes);
   void FreeForPeer(void* block, size_t bytes);
+  void FreeLarge(void* block, size_t bytes) const;
+  // Gives a small block that takes `footprint` of the limit back to the heap.
+  void FreeSmall(void* block, size_t footprint);
   // What was freed outside the cache.
   void CountFreed(size_t bytes) const;
   // How many of `count` blocks of `bytes` the limit allows, which are taken from it.
@@ -141,6 +147,7 @@ class PagedArena final : public shm::Arena {
   mutable PageRuns runs_;
   mutable LargeBlocks large_blocks_;
   std::unique_ptr<SmallHeap> heap_;  // Destroyed before the runs that it stands on.
+  Quarantine quarantine_;
   Supply supply_;
   FrontCache cache_;  // Destroyed before its supply.
 };

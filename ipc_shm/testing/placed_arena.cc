@@ -17,6 +17,7 @@ namespace testing {
 namespace {
 
 using ::ipc::internal::ArenaHeader;
+using ::ipc::internal::ArenaPlace;
 using ::ipc::internal::Mutex;
 using ::ipc::internal::MutexLock;
 using ::ipc::internal::PagedArena;
@@ -68,26 +69,34 @@ class PowersHeap final : public SmallHeap {
 
 }  // namespace
 
-PlacedArena::PlacedArena(Region region, size_t side) : region_(std::make_shared<const Region>(std::move(region))) {
+PlacedArena::PlacedArena(Region region, size_t side, MakeArena make_arena)
+    : region_(std::make_shared<const Region>(std::move(region))) {
   const auto window = [&](size_t of) {
     return RegionWindow{.region = region_, .offset = PageRuns::kUnitBytes + of * kWindowBytes, .bytes = kWindowBytes};
   };
   ArenaHeader* const headers = reinterpret_cast<ArenaHeader*>(region_->data());
-  arena_ = *PagedArena::Create(
-      window(side), kPlacedArenaLimit, [](PageRuns& runs) { return std::make_unique<PowersHeap>(runs); },
-      {.header = headers + side, .peer_header = headers + (1 - side), .peer_window = window(1 - side)});
+  arena_ =
+      *make_arena(window(side), kPlacedArenaLimit,
+                  {.header = headers + side, .peer_header = headers + (1 - side), .peer_window = window(1 - side)});
 }
 
-PlacedArena PlacedArena::Create() {
+absl::StatusOr<std::unique_ptr<PagedArena>> PlacedArena::MakeSimplest(RegionWindow window, size_t limit_bytes,
+                                                                      ArenaPlace place) {
+  return PagedArena::Create(
+      std::move(window), limit_bytes, [](PageRuns& runs) { return std::make_unique<PowersHeap>(runs); },
+      std::move(place));
+}
+
+PlacedArena PlacedArena::Create(MakeArena make_arena) {
   Region region = *Region::Create("placed-arena", Sharing::kManyWriters, *Reservation::Anywhere(kRegionBytes));
   new (region.data()) ArenaHeader[2];
-  return PlacedArena(std::move(region), 0);
+  return PlacedArena(std::move(region), 0, make_arena);
 }
 
-PlacedArena PlacedArena::Join(Fd memfd, uint64_t address) {
+PlacedArena PlacedArena::Join(Fd memfd, uint64_t address, MakeArena make_arena) {
   return PlacedArena(*Region::Map(std::move(memfd), Access::kReadWrite, Sharing::kManyWriters,
                                   *Reservation::At(address, kRegionBytes)),
-                     1);
+                     1, make_arena);
 }
 
 Region MapPlacedReadOnly(Fd memfd, uint64_t address) {
