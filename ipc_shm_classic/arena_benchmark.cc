@@ -4,11 +4,14 @@
 //   ./bazelw run //ipc_shm_classic:arena_benchmark            # --quick: within 20 s
 
 #include "ipc_shm/testing/arena_benchmarks.h"
+#include "ipc_shm/testing/loan_benchmark.h"
 #include "ipc_shm_classic/arena.h"
+#include "ipc_shm_classic/session.h"
 #include "ipc_transport/testing/benchmark_main.h"
 
 int main(int argc, char** argv) {
   return ipc::testing::BenchmarkMain(argc, argv, [](ipc::testing::Rows) {
     ipc::testing::RegisterArenaRows({.name = "classic", .create = &ipc::shm::classic::CreateArena});
+    ipc::testing::RegisterLoanRow<ipc::session::shm::classic::Session, ipc::session::shm::classic::Server>("classic");
   });
 }

@@ -13,6 +13,7 @@ TEST(ArenaBenchmarkTest, MeasuresEachRow) {
                           "BM_FirstRead/classic/1000000000",
                           "BM_FirstRead/classic_populated/1000000000",
                           "BM_FirstRead/classic_huge/1000000000",
+                          "BM_LendBorrowRelease/classic",
                       },
                       /*slow=*/{},
                       /*gauges=*/

@@ -13,6 +13,7 @@ TEST(ArenaBenchmarkTest, MeasuresEachRow) {
                           "BM_FirstRead/jemalloc/1000000000",
                           "BM_FirstRead/jemalloc_populated/1000000000",
                           "BM_FirstRead/jemalloc_huge/1000000000",
+                          "BM_LendBorrowRelease/jemalloc",
                       },
                       /*slow=*/{},
                       /*gauges=*/

@@ -19,6 +19,7 @@
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/object_header.h"
+#include "ipc_shm/internal/pointer_audit.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_shm/shareable.h"
@@ -74,10 +75,16 @@ class SessionArena {
   }
 
   // The right of the peer to borrow `object` once. INVALID_ARGUMENT: null, or not one of `Construct` of this arena: a
-  // pointer to a part of one does not do. RESOURCE_EXHAUSTED: too many loans and messages are out.
+  // pointer to a part of one does not do; in debug builds also: it has pointers that lead out of the region.
+  // RESOURCE_EXHAUSTED: too many loans and messages are out.
   template <typename T>
   absl::StatusOr<shm::Loan> Lend(const std::shared_ptr<T>& object) {
-    return Lend(object.get(), std::get_deleter<ObjectDeleter>(object));
+    const auto* const owner = std::get_deleter<ObjectDeleter>(object);
+    SLUICE_RETURN_IF_ERROR(CheckWhole(object.get(), owner));
+    if constexpr (kAuditsPointers && !std::is_void_v<T>) {
+      SLUICE_RETURN_IF_ERROR(AuditPointers(*object, arena_->own().region->bytes()));
+    }
+    return Lend(*owner);
   }
 
   // The peer's object, given back when the last copy of the pointer goes, in whatever thread; also after the session.
@@ -126,7 +133,9 @@ class SessionArena {
     ObjectEntry* entry_;
   };
 
-  absl::StatusOr<shm::Loan> Lend(const void* object, const ObjectDeleter* owner);
+  // INVALID_ARGUMENT: `object` is not what `owner` holds, or that is not of this arena.
+  absl::Status CheckWhole(const void* object, const ObjectDeleter* owner) const;
+  absl::StatusOr<shm::Loan> Lend(const ObjectDeleter& owner);
 
   std::shared_ptr<LendingArena> arena_;
 };
