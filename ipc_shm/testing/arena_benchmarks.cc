@@ -145,7 +145,7 @@ enum class Ahead { kNothing, kPopulates };
 void FirstRead(benchmark::State& state, ArenaKind kind, Form form, Ahead ahead) {
   const Payload& payload = Payload::Of(kind, form);
   Samples samples;
-  int64_t populating = 0;
+  Samples reads;
   for (auto _ : state) {
     state.PauseTiming();
     {
@@ -154,18 +154,18 @@ void FirstRead(benchmark::State& state, ArenaKind kind, Form form, Ahead ahead) 
       const int64_t begin = NowNanos();
       if (ahead == Ahead::kPopulates) {
         Check(mapped.PopulateForReading(payload.offset, payload.bytes));
-        populating += NowNanos() - begin;
       }
+      const int64_t populated = NowNanos();
       payload.ReadAll(mapped);
-      samples.Add(NowNanos() - begin);
+      const int64_t end = NowNanos();
+      samples.Add(end - begin);
+      reads.Add(end - populated);
       state.PauseTiming();
     }
     state.ResumeTiming();
   }
   samples.Report(state);
-  if (ahead == Ahead::kPopulates) {
-    state.counters["populate_ns"] = static_cast<double>(populating) / static_cast<double>(state.iterations());
-  }
+  if (ahead == Ahead::kPopulates) reads.Report(state, "read_");
   state.SetLabel(payload.label);
 }
 

@@ -37,7 +37,8 @@ struct LoneArena {
 //   BM_AllocateFree/<heap,private_jemalloc,kind>/64    a block of 64 bytes allocated and freed, again and again
 //   BM_FirstRead/<warm,kind,kind_populated,kind_huge>/1000000000
 //       each byte read, by a mapping that has not touched any of them before (`warm`: has read all). `_populated`: the
-//       reader maps all pages ahead, which is timed too; `_huge`: the owner has moved them into huge pages.
+//       reader maps all pages ahead, which is timed too (read_p50_ns: the reading alone); `_huge`: the owner has moved
+//       them into huge pages.
 //
 // Where memory does not suffice, FirstRead reads less and says so in its label and on stderr.
 void RegisterArenaRows(const ArenaKind& kind);
