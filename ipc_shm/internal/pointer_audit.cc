@@ -13,6 +13,10 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
+// Smaller words are taken for numbers: only programs that are not position-independent have something there, and
+// sanitizers their shadow memory.
+constexpr uintptr_t kLowest = uintptr_t{0x2000'0000'0000};
+
 // Abseil may have a string_view of its own.
 absl::string_view Text(std::string_view text) { return {text.data(), text.size()}; }
 
@@ -47,7 +51,7 @@ void PointerAudit::CheckWords(const void* object, size_t bytes, std::string_view
   for (size_t offset = 0; offset + sizeof(uintptr_t) <= bytes; offset += sizeof(uintptr_t)) {
     uintptr_t word;
     std::memcpy(&word, static_cast<const std::byte*>(object) + offset, sizeof(word));
-    if (InRegion(word) || Find(word) == nullptr) continue;
+    if (word < kLowest || InRegion(word) || Find(word) == nullptr) continue;
     Report(word, holder, "the word at byte " + std::to_string(offset));
     return;
   }

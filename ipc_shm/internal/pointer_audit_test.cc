@@ -134,10 +134,15 @@ TEST_F(PointerAuditTest, FindsThemInOpaqueStructuresToo) {
                                        AllOf(HasSubstr("the word at byte 48 of a "), HasSubstr("Entry"))));
   entry.link = nullptr;
   entry.number = 123'456'789'012;
+  EXPECT_OK(Audit(entries)) << "too low";
+  entry.number = int64_t{0x7000'0000'0000'0000};
   EXPECT_OK(Audit(entries)) << "nothing is mapped there";
 }
 
 TEST_F(PointerAuditTest, FindsAStructureThatWasMadeElsewhereAndMovedIn) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "regions lie too low";
+#endif
   auto& entries = *Make<shm::vector<Entry>>(placed_);
   {
     const ArenaScope scope(other_.arena());
