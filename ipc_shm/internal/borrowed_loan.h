@@ -17,11 +17,17 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
+// Regions of a lender by their numbers: that of the session, and that of the server's arena, which outlives it.
+inline constexpr uint32_t kSessionRegion = 0;
+inline constexpr uint32_t kServerRegion = 1;
+
 // What a borrower has of its peer. Shared by all that may borrow and by all loans, so that it stays mapped as long as
 // one of them lives. When the last of them ends, the peer is told that it has everything back.
 class Lender {
  public:
-  Lender(RegionWindow window, ReleaseCounters counters) : window_(std::move(window)), counters_(std::move(counters)) {}
+  // `server_window`: a client's, of its server's arena; else empty.
+  Lender(RegionWindow window, RegionWindow server_window, ReleaseCounters counters)
+      : window_(std::move(window)), server_window_(std::move(server_window)), counters_(std::move(counters)) {}
   Lender(const Lender&) = delete;
   Lender& operator=(const Lender&) = delete;
   ~Lender() {
@@ -32,6 +38,11 @@ class Lender {
   }
 
   const RegionWindow& window() const { return window_; }
+  // Where what is lent in region `number` lies; null: the peer has no such region.
+  const RegionWindow* FindWindow(uint32_t number) const {
+    if (number == kSessionRegion) return &window_;
+    return number == kServerRegion && server_window_.region != nullptr ? &server_window_ : nullptr;
+  }
   size_t slots() const { return counters_.own.size(); }
 
   // Gives a loan in `slot` back.
@@ -44,6 +55,7 @@ class Lender {
 
  private:
   const RegionWindow window_;
+  const RegionWindow server_window_;
   const ReleaseCounters counters_;
   const ForkGuard fork_guard_;
 };

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_util/region.h"
 
 namespace ipc::internal {
 namespace {
@@ -19,7 +20,7 @@ class BorrowedLoanTest : public ::testing::Test {
   std::vector<std::atomic<uint32_t>> released_ = std::vector<std::atomic<uint32_t>>(3);
   std::atomic<uint32_t> retired_{0};
   std::shared_ptr<const Lender> lender_ = std::make_shared<const Lender>(
-      RegionWindow(),
+      RegionWindow(), RegionWindow(),
       ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr, .own_retired = &retired_});
 };
 
@@ -40,6 +41,18 @@ TEST_F(BorrowedLoanTest, KeepsWhatItNeeds) {
   EXPECT_EQ(&loan->lender(), watched.lock().get());
   loan.reset();
   EXPECT_TRUE(watched.expired());
+}
+
+TEST_F(BorrowedLoanTest, RegionsAreFoundByTheirNumbers) {
+  EXPECT_EQ(lender_->FindWindow(kSessionRegion), &lender_->window());
+  EXPECT_EQ(lender_->FindWindow(kServerRegion), nullptr) << "there is none";
+  EXPECT_EQ(lender_->FindWindow(kServerRegion + 1), nullptr);
+  const auto region = std::make_shared<const Region>();
+  const Lender of_server(RegionWindow(), RegionWindow{.region = region, .offset = 7, .bytes = 1},
+                         ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr});
+  ASSERT_NE(of_server.FindWindow(kServerRegion), nullptr);
+  EXPECT_EQ(of_server.FindWindow(kServerRegion)->offset, 7u);
+  EXPECT_EQ(of_server.FindWindow(kServerRegion + 1), nullptr);
 }
 
 // The peer learns that it has everything back once nobody here can borrow or holds a loan.

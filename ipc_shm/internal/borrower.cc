@@ -16,8 +16,8 @@ constexpr uint32_t kRemembered = uint32_t{1} << 20;
 
 }  // namespace
 
-Borrower::Borrower(RegionWindow window, ReleaseCounters counters)
-    : lender_(std::make_shared<const Lender>(std::move(window), std::move(counters))) {}
+Borrower::Borrower(RegionWindow window, RegionWindow server_window, ReleaseCounters counters)
+    : lender_(std::make_shared<const Lender>(std::move(window), std::move(server_window), std::move(counters))) {}
 
 absl::Status Borrower::CheckSlot(LoanHandle loan) const {
   if (loan.slot < lender_->slots()) return absl::OkStatus();

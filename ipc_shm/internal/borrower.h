@@ -22,9 +22,10 @@ namespace internal {
 // Turns what the peer says of a loan into a loan, and remembers which of them it had. Any thread.
 class Borrower {
  public:
-  // The peer lends what lies in `window`.
-  Borrower(RegionWindow window, ReleaseCounters counters);
+  // The peer lends what lies in `window`, or, a server, in `server_window`, which may be empty.
+  Borrower(RegionWindow window, RegionWindow server_window, ReleaseCounters counters);
 
+  const Lender& lender() const { return *lender_; }
   const RegionWindow& window() const { return lender_->window(); }
 
   // A loan of which there may be more: those of a message. DATA_LOSS: there is no such slot.

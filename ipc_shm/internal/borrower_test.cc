@@ -24,7 +24,8 @@ using ::testing::HasSubstr;
 class BorrowerTest : public ::testing::Test {
  protected:
   std::vector<std::atomic<uint32_t>> released_ = std::vector<std::atomic<uint32_t>>(3);
-  Borrower borrower_{RegionWindow(), ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr}};
+  Borrower borrower_{RegionWindow(), RegionWindow(),
+                     ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr}};
 };
 
 TEST_F(BorrowerTest, ALoanIsTakenOnce) {

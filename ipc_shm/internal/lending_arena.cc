@@ -56,19 +56,46 @@ class EndedArenas {
   std::vector<std::unique_ptr<LendingArena>> arenas_ ABSL_GUARDED_BY(mutex_);
 };
 
+// One loan of an object of the server's arena, and its owner together with others.
+class LendingArena::ServerLoan final : public Held {
+ public:
+  ServerLoan(LendingArena& arena, std::shared_ptr<const void> object, bool has_destructor)
+      : arena_(arena), object_(std::move(object)), has_destructor_(has_destructor) {}
+
+  void CameBack(Destructors destructors) override {
+    arena_.loans_out_.fetch_sub(1, std::memory_order_relaxed);
+    if (has_destructor_ && destructors == Destructors::kPutOff) return arena_.PutOff(*this);
+    End();
+  }
+
+  void Abandon() override { delete this; }
+
+  void End() override {
+    arena_.destructors_due_.fetch_sub(1, std::memory_order_relaxed);
+    delete this;
+  }
+
+ private:
+  LendingArena& arena_;
+  const std::shared_ptr<const void> object_;
+  const bool has_destructor_;
+};
+
 std::shared_ptr<LendingArena> LendingArena::Create(std::unique_ptr<shm::Arena> arena, RegionWindow own,
-                                                   RegionWindow peer, ReleaseCounters counters) {
+                                                   RegionWindow peer, ReleaseCounters counters,
+                                                   ServerScope server_scope) {
   EndedArenas::Get().Sweep();
   return std::shared_ptr<LendingArena>(
-      new LendingArena(std::move(arena), std::move(own), std::move(peer), std::move(counters)),
+      new LendingArena(std::move(arena), std::move(own), std::move(peer), std::move(counters), std::move(server_scope)),
       [](LendingArena* ended) { EndedArenas::Get().End(std::unique_ptr<LendingArena>(ended)); });
 }
 
 LendingArena::LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
-                           ReleaseCounters counters)
+                           ReleaseCounters counters, ServerScope server_scope)
     : arena_(std::move(arena)),
       own_(std::move(own)),
-      borrower_(std::move(peer), counters),
+      server_arena_(std::move(server_scope.arena)),
+      borrower_(std::move(peer), std::move(server_scope.window), counters),
       book_(std::move(counters)) {}
 
 LendingArena::~LendingArena() = default;
@@ -141,17 +168,22 @@ void LendingArena::ReleaseOwner(ObjectEntry* entry) {
   if (entry->LetGo(holders)) Destroy(entry);
 }
 
+absl::StatusOr<LoanHandle> LendingArena::LendOnce(LentThing& thing) {
+  absl::StatusOr<LoanHandle> loan = book_.LendOnce(thing);
+  if (!loan.ok()) {
+    ReclaimAll();
+    loan = book_.LendOnce(thing);
+  }
+  return loan;
+}
+
 absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   ReclaimSome();
   entry.was_lent_.store(true, std::memory_order_relaxed);
   entry.holders_.fetch_add(1, std::memory_order_relaxed);  // The caller holds it anyway.
   loans_out_.fetch_add(1, std::memory_order_relaxed);
-  absl::StatusOr<LoanHandle> loan = book_.LendOnce(entry);
-  if (!loan.ok()) {
-    ReclaimAll();
-    loan = book_.LendOnce(entry);
-  }
+  const absl::StatusOr<LoanHandle> loan = LendOnce(entry);
   if (!loan.ok()) {
     loans_out_.fetch_sub(1, std::memory_order_relaxed);
     entry.holders_.fetch_sub(1, std::memory_order_relaxed);
@@ -159,7 +191,28 @@ absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
   }
   os::Point("loan.lent");
   return shm::LoanRef{.offset = own_.OffsetOf(entry.object_),
-                      .region = 0,
+                      .region = kSessionRegion,
+                      .slot = loan->slot,
+                      .generation = loan->generation,
+                      .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
+}
+
+absl::StatusOr<shm::LoanRef> LendingArena::LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  ReclaimSome();
+  auto server_loan = std::make_unique<ServerLoan>(*this, std::move(object), entry.destroy_ != nullptr);
+  loans_out_.fetch_add(1, std::memory_order_relaxed);
+  destructors_due_.fetch_add(1, std::memory_order_relaxed);
+  const absl::StatusOr<LoanHandle> loan = LendOnce(*server_loan);
+  if (!loan.ok()) {
+    loans_out_.fetch_sub(1, std::memory_order_relaxed);
+    destructors_due_.fetch_sub(1, std::memory_order_relaxed);
+    return loan.status();
+  }
+  server_loan.release();  // The book's, until it came back.
+  os::Point("loan.lent");
+  return shm::LoanRef{.offset = server_arena_->own_.OffsetOf(entry.object_),
+                      .region = kServerRegion,
                       .slot = loan->slot,
                       .generation = loan->generation,
                       .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
@@ -173,7 +226,11 @@ absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const Object
                                            std::shared_ptr<const BorrowedLoan>* loan) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   SLUICE_ASSIGN_OR_RETURN(BorrowedLoan borrowed, borrower_.TakeOnce({.slot = ref.slot, .generation = ref.generation}));
-  SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(borrower_.window(), ref, type));
+  const RegionWindow* const window = borrower_.lender().FindWindow(ref.region);
+  if (window == nullptr) {
+    return absl::DataLossError(absl::StrCat("the peer lent an object in region ", ref.region, ", which it has not"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(*window, ref, type));
   *loan = std::make_shared<const BorrowedLoan>(std::move(borrowed));
   os::Point("loan.borrowed");
   return object;
@@ -181,8 +238,12 @@ absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const Object
 
 void LendingArena::LetGo(ObjectEntry* entry, Destructors destructors) {
   if (entry->destroy_ == nullptr || destructors == Destructors::kRun) return Destroy(entry);
+  PutOff(*entry);
+}
+
+void LendingArena::PutOff(Held& held) {
   const MutexLock lock(mutex_);
-  due_.push_back(entry);
+  due_.push_back(&held);
 }
 
 void LendingArena::Destroy(ObjectEntry* entry) {
@@ -215,16 +276,16 @@ size_t LendingArena::Reclaim(size_t max) {
 size_t LendingArena::ReclaimObjects(size_t max) {
   ReclaimAll();
   size_t destroyed = 0;
-  for (ObjectEntry* entry; destroyed < max && (entry = NextDue()) != nullptr; ++destroyed) Destroy(entry);
+  for (Held* held; destroyed < max && (held = NextDue()) != nullptr; ++destroyed) held->End();
   return destroyed;
 }
 
-ObjectEntry* LendingArena::NextDue() {
+Held* LendingArena::NextDue() {
   const MutexLock lock(mutex_);
   if (due_.empty()) return nullptr;
-  ObjectEntry* const entry = due_.front();
+  Held* const held = due_.front();
   due_.pop_front();
-  return entry;
+  return held;
 }
 
 shm::LoanStats LendingArena::loan_stats() {

@@ -29,7 +29,21 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
+class LendingArena;
 class ObjectEntry;
+
+// What outlives a session, beside it.
+struct ServerScope {
+  std::shared_ptr<LendingArena> arena = nullptr;  // A server's for the client; null: there is none.
+  RegionWindow window = {};                       // A client's, of that arena; empty: there is none.
+};
+
+// Something that was lent and is held until it came back. Its end may be put off.
+class Held : public LentThing {
+ public:
+  // Nobody holds it any more. Called without locks; deletes it.
+  virtual void End() = 0;
+};
 
 // Messages and objects of a session share it. What the peer has not given back yet stays allocated: each call that
 // allocates or lends looks at some of it, and at all of it before it fails. Any thread; nothing waits for the peer.
@@ -38,9 +52,10 @@ class ObjectEntry;
 // until another arena of this process is made, reclaims or ends, and finds that they are back.
 class LendingArena final : public LoanOwner {
  public:
-  // `arena` allocates in `own`; what the peer lends lies in `peer`. Both windows are of region 0 of their owner.
+  // `arena` allocates in `own`; what the peer lends lies in `peer`. Both windows are of their owner's region of the
+  // session.
   static std::shared_ptr<LendingArena> Create(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
-                                              ReleaseCounters counters);
+                                              ReleaseCounters counters, ServerScope server_scope = {});
   LendingArena(const LendingArena&) = delete;
   LendingArena& operator=(const LendingArena&) = delete;
   ~LendingArena() override;
@@ -49,6 +64,7 @@ class LendingArena final : public LoanOwner {
   const RegionWindow& own() const { return own_; }
   LoanBook& book() { return book_; }
   Borrower& borrower() { return borrower_; }
+  const std::shared_ptr<LendingArena>& server_arena() const { return server_arena_; }
   bool in_forked_child() const { return fork_guard_.InForkedChild(); }
 
   // As `shm::Arena`.
@@ -70,6 +86,9 @@ class LendingArena final : public LoanOwner {
 
   // One more loan of an object of this arena, whose owner the caller is. RESOURCE_EXHAUSTED: all slots are taken.
   absl::StatusOr<shm::LoanRef> Lend(ObjectEntry& entry);
+  // The same of an object of `server_arena()`, which the loan owns, too, until it is back: `object` is a copy of its
+  // owner's pointer.
+  absl::StatusOr<shm::LoanRef> LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object);
   void TakeBack(uint32_t slot) override;
 
   // The peer's object that `ref` names, and the loan that ends with `*loan`. Errors as of Borrower::TakeOnce and
@@ -89,23 +108,31 @@ class LendingArena final : public LoanOwner {
  private:
   friend class EndedArenas;
   friend class ObjectEntry;
+  class ServerLoan;
 
-  LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer, ReleaseCounters counters);
+  LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer, ReleaseCounters counters,
+               ServerScope server_scope);
+
+  // Lends by a slot of its own.
+  absl::StatusOr<LoanHandle> LendOnce(LentThing& thing);
 
   // Frees what is back among a few, or all, of what is out, and runs no destructor.
   void ReclaimSome();
   void ReclaimAll();
   // As `Reclaim`, of this arena alone.
   size_t ReclaimObjects(size_t max);
+  // To be ended by `Reclaim`.
+  void PutOff(Held& held);
   // The last holder of it is gone.
   void LetGo(ObjectEntry* entry, Destructors destructors);
   void Destroy(ObjectEntry* entry);
   // Null: none.
-  ObjectEntry* NextDue();
+  Held* NextDue();
 
   const ForkGuard fork_guard_;
   const std::unique_ptr<shm::Arena> arena_;
   const RegionWindow own_;
+  const std::shared_ptr<LendingArena> server_arena_;
   Borrower borrower_;
 
   // Counters alone; they order nothing.
@@ -113,12 +140,12 @@ class LendingArena final : public LoanOwner {
   std::atomic<size_t> objects_{0};
   std::atomic<size_t> object_bytes_{0};
   std::atomic<size_t> loans_out_{0};
-  // Objects that are not destroyed yet and must be.
+  // Objects that are not destroyed yet and must be, and loans of the server's, which must come back.
   std::atomic<size_t> destructors_due_{0};
 
   Mutex mutex_;
-  std::deque<ObjectEntry*> due_ ABSL_GUARDED_BY(mutex_);  // Nobody holds them; to be destroyed by `Reclaim`.
-  LoanBook book_;                                         // Abandons what it watches before the rest ends.
+  std::deque<Held*> due_ ABSL_GUARDED_BY(mutex_);  // Nobody holds them; to be ended by `Reclaim`.
+  LoanBook book_;                                  // Abandons what it watches before the rest ends.
 };
 
 }  // namespace internal

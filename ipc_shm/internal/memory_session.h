@@ -15,7 +15,7 @@
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
-#include "ipc_shm/arena.h"
+#include "ipc_shm/internal/object_arena.h"
 #include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm/internal/session_arena.h"
 #include "ipc_shm/loan.h"
@@ -99,10 +99,9 @@ class MemoryServer : public Server {
   // now on can borrow what lies there, one object many of them at a time. Whoever may borrow one object can read all of
   // the arena. The first call decides on `limit_bytes`. ALREADY_EXISTS: another arena of this user has the addresses
   // that the names lead to; both are named. RESOURCE_EXHAUSTED: this process, or the system, has no room for it.
-  absl::StatusOr<std::shared_ptr<shm::Arena>> ArenaFor(absl::string_view client_app,
-                                                       uint64_t limit_bytes = uint64_t{4} << 30) {
+  absl::StatusOr<ObjectArena> ArenaFor(absl::string_view client_app, uint64_t limit_bytes = uint64_t{4} << 30) {
     SLUICE_ASSIGN_OR_RETURN(const auto arena, arenas_->Make(client_app, limit_bytes, run_folder()));
-    return arena->arena;
+    return ObjectArena(arena->arena);
   }
 
   // As `ipc::Server::Accept`.

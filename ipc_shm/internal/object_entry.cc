@@ -20,6 +20,8 @@ void ObjectEntry::CameBack(Destructors destructors) {
 
 void ObjectEntry::Abandon() { delete this; }
 
+void ObjectEntry::End() { arena_.Destroy(this); }
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

@@ -18,7 +18,7 @@ inline namespace sluice_0 {
 namespace internal {
 
 // Held by its local owners together, and by each loan that is out. The arena's alone to use.
-class ObjectEntry final : public LentThing {
+class ObjectEntry final : public Held {
  public:
   ObjectEntry(LendingArena& arena, const ObjectType& type, const ObjectPlacement& placement, void* block);
 
@@ -27,6 +27,7 @@ class ObjectEntry final : public LentThing {
 
   void CameBack(Destructors destructors) override;
   void Abandon() override;
+  void End() override;
 
  private:
   friend class LendingArena;

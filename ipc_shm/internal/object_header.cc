@@ -67,9 +67,6 @@ ObjectHeader& MakeHeader(void* object, const ObjectType& type) {
 }
 
 absl::StatusOr<std::byte*> FindLent(const RegionWindow& window, const shm::LoanRef& ref, const ObjectType& type) {
-  if (ref.region != 0) {
-    return absl::DataLossError(absl::StrCat("the peer lent an object in region ", ref.region, "; it has only 0"));
-  }
   const bool lies_in_window =
       ref.offset >= sizeof(ObjectHeader) && window.Contains(ref.offset - sizeof(ObjectHeader), sizeof(ObjectHeader));
   if (!lies_in_window || ref.offset % ObjectHeader::kMinAlignment != 0) {

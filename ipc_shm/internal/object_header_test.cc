@@ -86,12 +86,6 @@ TEST_F(ObjectHeaderTest, AnObjectThatIsNotAlignedIsRefused) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("not aligned to 64")));
 }
 
-TEST_F(ObjectHeaderTest, OtherRegionsAreRefused) {
-  shm::LoanRef ref = Make(kBegin + 4096);
-  ref.region = 1;
-  EXPECT_THAT(FindLent(window_, ref, type_), StatusIs(absl::StatusCode::kDataLoss, HasSubstr("region 1")));
-}
-
 TEST_F(ObjectHeaderTest, DeadAndLaterObjectsAreRefused) {
   const shm::LoanRef ref = Make(kBegin + 4096);
   Make(kBegin + 4096, 8);

@@ -84,10 +84,11 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   RegionWindow window = WindowBehindHeaders(region);
   SLUICE_ASSIGN_OR_RETURN(auto arena,
                           kind_.create(window, limit_bytes, {.header = ArenaRegistry::HeaderIn(region->data(), 0)}));
-  return std::make_shared<const ServerArena>(ServerArena{.slots = std::move(slots),
-                                                         .window = std::move(window),
-                                                         .for_peers = *std::move(for_peers),
-                                                         .arena = std::move(arena)});
+  return std::make_shared<const ServerArena>(
+      ServerArena{.slots = std::move(slots),
+                  .window = window,
+                  .for_peers = *std::move(for_peers),
+                  .arena = LendingArena::Create(std::move(arena), window, /*peer=*/{}, /*counters=*/{})});
 }
 
 }  // namespace internal

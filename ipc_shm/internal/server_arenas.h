@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/slot_file.h"
@@ -29,7 +30,7 @@ struct ServerArena {
   SlotLock slots;
   RegionWindow window;
   Fd for_peers;  // Of the region, with the access that peers have.
-  std::shared_ptr<PagedArena> arena;
+  std::shared_ptr<LendingArena> arena;
 };
 
 // A session's part in one: the server adds it to its offer, behind its own region; the client takes it from there.

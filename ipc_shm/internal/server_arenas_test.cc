@@ -59,9 +59,9 @@ TEST(ServerArenasTest, EachAudienceHasOne) {
   EXPECT_EQ(one, again);
   EXPECT_NE(one, other);
   EXPECT_EQ(arenas.Find("client"), one);
-  EXPECT_EQ(one->arena->stats().limit_bytes, kLimit);
-  ASSERT_NE(one->arena->header(), nullptr);
-  EXPECT_EQ(ArenaRegistry::Find(one->arena->header()), one->arena.get());
+  EXPECT_EQ(one->arena->arena().stats().limit_bytes, kLimit);
+  ASSERT_NE(one->arena->arena().header(), nullptr);
+  EXPECT_EQ(ArenaRegistry::Find(one->arena->arena().header()), &one->arena->arena());
 }
 
 TEST(ServerArenasTest, NamesLeadToTheSameAddressesAgain) {

@@ -1,5 +1,7 @@
 #include "ipc_shm/internal/session_arena.h"
 
+#include <utility>
+
 #include "ipc_session/session.h"
 #include "ipc_shm/internal/segment_store.h"
 
@@ -8,13 +10,21 @@ inline namespace sluice_0 {
 namespace internal {
 
 absl::Status SessionArena::CheckWhole(const void* object, const ObjectDeleter* owner) const {
-  if (owner != nullptr && owner->arena() == arena_ && owner->entry().object() == object) return absl::OkStatus();
-  return absl::InvalidArgumentError("only an object that the session's arena constructed can be lent, as a whole");
+  if (owner == nullptr || owner->entry().object() != object) {
+    return absl::InvalidArgumentError("only an object that an arena constructed can be lent, as a whole");
+  }
+  if (owner->arena() == lending_arena() || owner->arena() == lending_arena()->server_arena()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "the object lies in an arena that the peer does not have: that of another session, or a server's for others, or "
+      "one that was made after the session opened");
 }
 
-absl::StatusOr<shm::Loan> SessionArena::Lend(const ObjectDeleter& owner) {
-  SLUICE_ASSIGN_OR_RETURN(const shm::LoanRef ref, arena_->Lend(owner.entry()));
-  return shm::Loan(arena_, ref);
+absl::StatusOr<shm::Loan> SessionArena::Lend(const ObjectDeleter& owner, std::shared_ptr<const void> object) {
+  absl::StatusOr<shm::LoanRef> ref = owner.arena() == lending_arena()
+                                         ? lending_arena()->Lend(owner.entry())
+                                         : lending_arena()->LendOfServer(owner.entry(), std::move(object));
+  if (!ref.ok()) return ref.status();
+  return shm::Loan(lending_arena(), *ref);
 }
 
 SessionArena ArenaOf(const Session& session) {

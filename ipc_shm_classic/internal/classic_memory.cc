@@ -88,7 +88,9 @@ absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
 }
 
 std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters) {
-  std::shared_ptr<SegmentStore> store = SegmentStore::Create(std::move(arena_), own_, peer_, std::move(counters));
+  std::shared_ptr<SegmentStore> store = SegmentStore::Create(
+      std::move(arena_), own_, peer_, std::move(counters),
+      {.arena = server_arena_ != nullptr ? server_arena_->arena : nullptr, .window = std::move(server_window_)});
   store_ = store;
   return store;
 }
