@@ -38,6 +38,8 @@
 #include "gtest/gtest.h"
 #include "ipc_session/apps.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm/containers.h"
+#include "ipc_shm/loan.h"
 #include "ipc_shm_classic/session.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/pipe.h"
@@ -205,6 +207,37 @@ absl::Status AnswerGreetings(memory::Session& session) {
 // guide]
 
 // [guide
+using Prices = ipc::shm::map<ipc::shm::string, double>;
+
+// In the host, before clients come. It lives as long as somebody here owns it, or a client has it borrowed.
+absl::StatusOr<std::shared_ptr<Prices>> MakePrices(memory::Server& server) {
+  auto arena = server.ArenaFor(kGreeter.name);
+  if (!arena.ok()) return arena.status();
+  absl::StatusOr<std::shared_ptr<Prices>> prices = arena->Construct<Prices>();
+  if (!prices.ok()) return prices.status();
+  (*prices)->emplace("tea", 2.5);
+  (*prices)->emplace("a pot of the tea that the house is famous for", 8.0);
+  return prices;
+}
+
+// To each client.
+absl::Status LendPrices(memory::Session& session, const std::shared_ptr<Prices>& prices) {
+  ipc::Channel channel = session.TakeChannel(0);
+  absl::StatusOr<ipc::shm::Loan> loan = session.Lend(prices);
+  if (!loan.ok()) return loan.status();
+  return ipc::shm::SendLoan(channel, *std::move(loan));
+}
+
+// In a client.
+absl::StatusOr<std::shared_ptr<const Prices>> BorrowPrices(memory::Session& session) {
+  ipc::Channel channel = session.TakeChannel(0);
+  absl::StatusOr<ipc::shm::LoanRef> ref = ipc::shm::ReceiveLoan(channel, absl::Seconds(5));
+  if (!ref.ok()) return ref.status();
+  return session.Borrow<Prices>(*ref);
+}
+// guide]
+
+// [guide
 absl::StatusOr<size_t> WaitThreeTimes(ipc::Channel& channel, absl::Span<std::byte> buffer) {
   channel.set_wait_mode(ipc::WaitMode::kSleep);
   absl::StatusOr<std::optional<size_t>> now = channel.TryReceive(buffer);  // Never waits; nullopt: nothing is there.
@@ -322,6 +355,19 @@ int HostIn(const std::string& folder, absl::Status (*serve_client)(memory::Sessi
 }
 
 SLUICE_CHILD_ROLE(greeting_host) { return HostIn(arguments[0], &AnswerGreetings); }
+
+SLUICE_CHILD_ROLE(price_host) {
+  absl::StatusOr<memory::Server> server = ::Listen(OptionsIn(arguments[0]));
+  absl::StatusOr<std::shared_ptr<Prices>> prices = server.ok() ? MakePrices(*server) : server.status();
+  TellParent(prices.ok() ? "listening" : prices.status().ToString());
+  std::vector<memory::Session> sessions;
+  for (int i = 0; i < 2 && prices.ok(); ++i) {
+    absl::StatusOr<memory::Session> session = server->Accept(TimeLimit());
+    if (!session.ok() || !LendPrices(*session, *prices).ok()) return 1;
+    sessions.push_back(*std::move(session));
+  }
+  return HearParent() == "end" ? 0 : 1;
+}
 
 SLUICE_CHILD_ROLE(file_host) {
   return HostIn(arguments[0], [](memory::Session& session) {
@@ -472,6 +518,17 @@ TEST_F(GuideTest, LogLinesGoToTheSink) {
   EXPECT_STREQ(line, "WARNING so it is\n");
 }
 
+TEST_F(GuideTest, ManyClientsReadOneObject) {
+  Meet("price_host");
+  ASSERT_OK_AND_ASSIGN(memory::Session other, ::Connect(OptionsIn(folder_.path())));
+  ASSERT_OK_AND_ASSIGN(const auto prices, BorrowPrices(*session_));
+  ASSERT_OK_AND_ASSIGN(const auto same_prices, BorrowPrices(other));
+  EXPECT_EQ(prices, same_prices) << "it lies at one place";
+  EXPECT_EQ(prices->find("tea")->second, 2.5);
+  EXPECT_EQ(prices->find("a pot of the tea that the house is famous for")->second, 8.0);
+  host_->Tell("end");
+  EXPECT_EQ(host_->Wait(), 0);
+}
 // Appends the snippets of a source that must have some.
 void AppendSnippets(const std::string& source, std::vector<std::string>& snippets) {
   const std::vector<std::string> found = Snippets(source);
@@ -484,14 +541,18 @@ TEST(GuideTextTest, ShowsWhatIsCompiled) {
   for (const char* const source : {"GUIDE_TEST", "OWN_PIPE_HEADER", "OWN_PIPE"}) {
     AppendSnippets(FileNamedBy(source), compiled);
   }
-  for (const std::string& source : FilesNamedBy("STRUCTURED_EXAMPLES")) AppendSnippets(source, compiled);
+  for (const char* const sources : {"STRUCTURED_EXAMPLES", "INDEX_EXAMPLE"}) {
+    for (const std::string& source : FilesNamedBy(sources)) AppendSnippets(source, compiled);
+  }
   // The guide has its own order.
   EXPECT_THAT(CodeBlocks(FileNamedBy("GUIDE"), "cpp"), UnorderedElementsAreArray(compiled));
 }
 
 TEST(GuideTextTest, TheCodeOfAPageIsShort) {
   std::vector<std::string> snippets;
-  for (const std::string& source : FilesNamedBy("STRUCTURED_EXAMPLES")) AppendSnippets(source, snippets);
+  for (const char* const sources : {"STRUCTURED_EXAMPLES", "INDEX_EXAMPLE"}) {
+    for (const std::string& source : FilesNamedBy(sources)) AppendSnippets(source, snippets);
+  }
   for (const std::string& snippet : snippets) {
     EXPECT_LT(std::count(snippet.begin(), snippet.end(), '\n'), 25) << snippet;
   }

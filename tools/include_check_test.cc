@@ -24,7 +24,7 @@ struct Allowance {
 };
 
 constexpr std::string_view kTests = R"((.*_test\.cc|.*(test|testing|conformance)[^/]*\.(h|cc)|.*/testing/.*))";
-constexpr std::string_view kBenchmarks = R"(.*(_benchmark\.cc|/testing/benchmark_[a-z]+\.(h|cc)))";
+constexpr std::string_view kBenchmarks = R"(.*(_benchmark\.cc|/testing/(benchmark_[a-z]+|[a-z]+_benchmarks?)\.(h|cc)))";
 constexpr std::string_view kPrograms = "(perf_demo|examples|tools)/.*";
 
 // The one table. absl/ is missing from it, being allowed everywhere.
@@ -35,7 +35,8 @@ const std::vector<Allowance>& Allowances() {
       {"boost/asio/", {"examples/event_loop_asio/.*"}},
       {"boost/", {"ipc_transport/boost_mq_pipe.*", "ipc_shm_classic/.*"}},
       {"jemalloc/", {R"(third_party/jemalloc/jemalloc\.h)"}},
-      {"third_party/jemalloc/", {"ipc_shm_jemalloc/.*", "third_party/jemalloc/.*"}},
+      {"third_party/jemalloc/",
+       {"ipc_shm_jemalloc/.*", "ipc_shm/testing/arena_benchmarks.cc", "third_party/jemalloc/.*"}},
       {"gtest/", {kTests}},
       {"gmock/", {kTests}},
       {"benchmark/", {kBenchmarks}},

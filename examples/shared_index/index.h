@@ -10,6 +10,7 @@
 
 namespace shared_index {
 
+// [guide
 struct Index {
   ipc::shm::RobustMutex mutex;  // Guards what follows.
   ipc::shm::RobustCondition changed;
@@ -17,6 +18,7 @@ struct Index {
   bool is_complete = false;
   ipc::shm::map<ipc::shm::string, ipc::shm::vector<uint32_t>> lines_of_word;
 };
+// guide]
 
 }  // namespace shared_index
 

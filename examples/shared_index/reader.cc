@@ -2,7 +2,6 @@
 
 #include <iostream>
 #include <memory>
-#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -17,20 +16,27 @@
 namespace shared_index {
 namespace {
 
-// Returns with the lock held once the index is complete.
+// [guide
+absl::StatusOr<std::shared_ptr<Index>> BorrowIndex(memory::Session& session, ipc::Channel& channel) {
+  absl::StatusOr<ipc::shm::LoanRef> ref = ipc::shm::ReceiveLoan(channel, absl::Seconds(5));
+  if (!ref.ok()) return ref.status();
+  return session.BorrowMutable<Index>(*ref);  // To lock is to write. `Borrow` gives a const object.
+}
+// guide]
+
+// [guide
+// Returns with the lock held, once the index is complete.
 absl::StatusOr<ipc::shm::RobustLock> Await(Index& index) {
   absl::StatusOr<ipc::shm::RobustLock> lock = index.mutex.Lock(absl::Seconds(5));
   if (!lock.ok()) return lock.status();
   while (!lock->owner_died() && !index.is_complete) {
     if (absl::Status waited = index.changed.Wait(*lock, absl::Seconds(5)); !waited.ok()) return waited;
   }
-  if (lock->owner_died()) {
-    // Whoever could repair the index would do so now, and call MakeConsistent.
-    return absl::UnavailableError(
-        absl::StrCat("the updater was killed while it changed the index, at line ", index.lines));
-  }
-  return lock;
+  if (!lock->owner_died()) return lock;
+  return absl::UnavailableError(
+      absl::StrCat("the updater was killed while it changed the index, at line ", index.lines));
 }
+// guide]
 
 }  // namespace
 
@@ -38,10 +44,7 @@ absl::Status ServeOneUpdater(memory::Server& server) {
   absl::StatusOr<memory::Session> session = server.Accept(absl::Seconds(5));
   if (!session.ok()) return session.status();
   ipc::Channel channel = session->TakeChannel(0);
-  absl::StatusOr<ipc::shm::LoanRef> ref = ipc::shm::ReceiveLoan(channel, absl::Seconds(5));
-  if (!ref.ok()) return ref.status();
-  // To lock is to write. Who only reads has `Borrow`, and a const object.
-  absl::StatusOr<std::shared_ptr<Index>> index = session->BorrowMutable<Index>(*ref);
+  absl::StatusOr<std::shared_ptr<Index>> index = BorrowIndex(*session, channel);
   if (!index.ok()) return index.status();
 
   absl::StatusOr<ipc::shm::RobustLock> lock = Await(**index);

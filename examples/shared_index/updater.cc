@@ -1,7 +1,7 @@
 #include "examples/shared_index/updater.h"
 
 #include <csignal>
-#include <cstdint>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -14,7 +14,7 @@
 #include "ipc_shm/arena_scope.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/robust_mutex.h"
-#include "ipc_shm_classic/session.h"
+#include "ipc_transport/channel.h"
 
 namespace shared_index {
 namespace {
@@ -25,25 +25,37 @@ constexpr absl::string_view kText[] = {
     "whoever reads it follows the same pointer",
 };
 
-// New words and their lists lie in the arena of the scope.
-absl::Status AddLine(Index& index, absl::string_view line, bool crashes) {
+// [guide
+absl::StatusOr<std::shared_ptr<Index>> LendNewIndex(memory::Session& session, ipc::Channel& channel) {
+  absl::StatusOr<std::shared_ptr<Index>> index = session.arena().Construct<Index>();
+  if (!index.ok()) return index.status();
+  absl::StatusOr<ipc::shm::Loan> loan = session.Lend(*index);
+  if (!loan.ok()) return loan.status();
+  if (absl::Status sent = ipc::shm::SendLoan(channel, *std::move(loan)); !sent.ok()) return sent;
+  return index;
+}
+// guide]
+
+// [guide
+// New words and their lists lie in the arena of the caller's scope. `is_last`: the reader need not wait for more.
+absl::Status AddLine(Index& index, absl::string_view line, bool is_last) {
   absl::StatusOr<ipc::shm::RobustLock> lock = index.mutex.Lock(absl::Seconds(5));
   if (!lock.ok()) return lock.status();
   ++index.lines;
   for (const absl::string_view word : absl::StrSplit(line, ' ')) {
     index.lines_of_word[ipc::shm::string(word)].push_back(index.lines);
   }
-  if (crashes) std::raise(SIGKILL);
+  index.is_complete = is_last;
   index.changed.NotifyAll();
   return absl::OkStatus();
 }
+// guide]
 
-absl::Status Complete(Index& index) {
-  absl::StatusOr<ipc::shm::RobustLock> lock = index.mutex.Lock(absl::Seconds(5));
-  if (!lock.ok()) return lock.status();
-  index.is_complete = true;
-  index.changed.NotifyAll();
-  return absl::OkStatus();
+// Dies amid a change.
+void Crash(Index& index) {
+  const absl::StatusOr<ipc::shm::RobustLock> lock = index.mutex.Lock(absl::Seconds(5));
+  ++index.lines;
+  std::raise(SIGKILL);
 }
 
 }  // namespace
@@ -51,19 +63,15 @@ absl::Status Complete(Index& index) {
 absl::Status RunUpdater(bool crashes) {
   absl::StatusOr<memory::ClientSession> session = memory::ClientSession::Connect(kUpdater, kReader);
   if (!session.ok()) return session.status();
-  absl::StatusOr<std::shared_ptr<Index>> index = session->arena().Construct<Index>();
-  if (!index.ok()) return index.status();
-
   ipc::Channel channel = session->TakeChannel(0);
-  absl::StatusOr<ipc::shm::Loan> loan = session->Lend(*index);
-  if (!loan.ok()) return loan.status();
-  if (absl::Status sent = ipc::shm::SendLoan(channel, *std::move(loan)); !sent.ok()) return sent;
+  absl::StatusOr<std::shared_ptr<Index>> index = LendNewIndex(*session, channel);
+  if (!index.ok()) return index.status();
 
   const ipc::shm::ArenaScope scope(session->arena());
   for (const absl::string_view line : kText) {
-    if (absl::Status added = AddLine(**index, line, crashes && (*index)->lines == 1); !added.ok()) return added;
+    if (crashes && (*index)->lines == 1) Crash(**index);
+    if (absl::Status added = AddLine(**index, line, line == *std::rbegin(kText)); !added.ok()) return added;
   }
-  if (absl::Status completed = Complete(**index); !completed.ok()) return completed;
   // The reader ends the session when it has read enough.
   const absl::Status ended = session->WaitForEnd(absl::Seconds(5));
   return absl::IsUnavailable(ended) ? absl::OkStatus() : ended;
