@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ipc_transport/pipe.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -46,8 +47,15 @@ Loan::~Loan() {
 
 void Loan::Sent() && { owner_ = nullptr; }
 
+void Loan::GoesBy(std::shared_ptr<const internal::PeerEnd> peer_end, uint64_t message) {
+  if (owner_ != nullptr) owner_->GoesBy(ref_.slot, std::move(peer_end), message);
+}
+
 absl::Status SendLoan(Channel& channel, Loan loan, Deadline deadline) {
   const std::array<std::byte, LoanRef::kBytes> bytes = loan.ref().ToBytes();
+  if (const std::shared_ptr<Pipe> pipe = channel.pipe().lock(); pipe != nullptr && pipe->peer_end() != nullptr) {
+    loan.GoesBy(pipe->peer_end(), pipe->messages_sent());  // Before it goes: the peer may be quick.
+  }
   SLUICE_RETURN_IF_ERROR(channel.Send(bytes, {}, deadline));
   std::move(loan).Sent();
   internal::os::Point("loan.sent");

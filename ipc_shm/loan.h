@@ -13,6 +13,7 @@
 #include "absl/types/span.h"
 #include "ipc_shm/internal/loan_owner.h"
 #include "ipc_transport/channel.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/deadline.h"
 
 namespace ipc {
@@ -59,6 +60,9 @@ class Loan {
   // reference was sent: what is taken back may be destroyed at once.
   void Sent() &&;
 
+  // It is about to be sent in message `message` of a channel of its session; for SendLoan.
+  void GoesBy(std::shared_ptr<const internal::PeerEnd> peer_end, uint64_t message);
+
   // For sessions. `owner` takes it back.
   Loan(std::shared_ptr<internal::LoanOwner> owner, const LoanRef& ref);
 
@@ -67,7 +71,8 @@ class Loan {
   LoanRef ref_;
 };
 
-// Sends the reference as a message of its own. Errors as of `Channel::Send`; the loan is taken back then.
+// Sends the reference as a message of its own. Errors as of `Channel::Send`; the loan is taken back then. So it is when
+// the peer lets go of its end of a session's channel before it has received the message.
 absl::Status SendLoan(Channel& channel, Loan loan, Deadline deadline = Deadline::Default());
 
 // Waits for such a message. Errors as of `Channel::Receive`; INVALID_ARGUMENT: the next message is a larger one, and

@@ -163,6 +163,10 @@ class Peer {
   absl::Status Do(SessionArena& arena, Channel& channel, const std::string& what, uint64_t count) {
     if (what == "lend") return LendItems(arena, channel, count, owned_);
     if (what == "borrow") return BorrowItems(arena, channel, count, borrowed_);
+    if (what == "close") {
+      channel = Channel();
+      return absl::OkStatus();
+    }
     if (what == "check") return CheckItems(borrowed_);
     if (what == "release") {
       borrowed_.clear();
@@ -544,6 +548,24 @@ TEST_P(LoanConformance, APeerStoppedAtAnyStepDelaysNobody) {
     for (int i = 0; i < 3; ++i) EXPECT_EQ(pair.peer().Hear(), "done") << point;
     EXPECT_EQ(pair.Reclaim(), 10 - reclaimed) << point;
   }
+}
+
+// What the peer did not receive of a channel comes back when it lets go of its end; the session goes on.
+TEST_P(LoanConformance, LoansOnTheWayInAClosedChannelComeBack) {
+  LoanPair pair(GetParam());
+  ASSERT_OK(pair.Lend(10));
+  EXPECT_EQ(pair.Ask("borrow 3"), "done");
+  EXPECT_EQ(pair.Ask("close"), "done");
+  while (pair.arena().loan_stats().loans_out > 3) {
+    ASSERT_OK(pair.session().status());  // Takes in what the peer says of the channel.
+    pair.Reclaim();
+  }
+  EXPECT_EQ(pair.arena().loan_stats().loans_out, 3u);
+  EXPECT_EQ(pair.Ask("check"), "done");
+  EXPECT_EQ(pair.Ask("release"), "done");
+  pair.owned().clear();
+  EXPECT_EQ(pair.arena().loan_stats(), shm::LoanStats());
+  EXPECT_EQ(Item::living, 0);
 }
 
 }  // namespace testing

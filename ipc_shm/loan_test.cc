@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/loan_owner.h"
 #include "ipc_transport/channel.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_transport/socket_pipe.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
@@ -30,8 +31,14 @@ using ::testing::IsEmpty;
 class FakeOwner final : public ::ipc::internal::LoanOwner {
  public:
   void TakeBack(uint32_t slot) override { taken_back.push_back(slot); }
+  void GoesBy(uint32_t /*slot*/, std::shared_ptr<const ::ipc::internal::PeerEnd> peer_end, uint64_t message) override {
+    going.push_back(message);
+    last_end = std::move(peer_end);
+  }
 
   std::vector<uint32_t> taken_back;
+  std::vector<uint64_t> going;
+  std::shared_ptr<const ::ipc::internal::PeerEnd> last_end;
 };
 
 class LoanTest : public ::testing::Test {
@@ -120,6 +127,19 @@ TEST_F(LoanChannelTest, OtherMessagesAreRefused) {
   EXPECT_THAT(ReceiveLoan(b_, TimeLimit()), StatusIs(absl::StatusCode::kInvalidArgument));
   std::array<std::byte, 100> buffer;
   EXPECT_THAT(b_.Receive(absl::MakeSpan(buffer), nullptr, TimeLimit()), IsOkAndHolds(25u)) << "it stays the next one";
+}
+
+// In a channel of a session, whose other end somebody watches.
+TEST_F(LoanTest, TheOwnerKnowsByWhichMessageItGoes) {
+  ASSERT_OK_AND_ASSIGN(auto pipes, SocketPipe::CreatePair());
+  const auto peer_end = std::make_shared<const ::ipc::internal::PeerEnd>();
+  pipes.first->set_peer_end(peer_end);
+  Channel channel(std::move(pipes.first));
+  ASSERT_OK(SendLoan(channel, MakeLoan(1), TimeLimit()));
+  ASSERT_OK(channel.Send({}, {}, TimeLimit()));
+  ASSERT_OK(SendLoan(channel, MakeLoan(2), TimeLimit()));
+  EXPECT_THAT(owner_->going, ElementsAre(0, 2));
+  EXPECT_EQ(owner_->last_end, peer_end);
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,6 +15,7 @@
 #include "absl/types/span.h"
 #include "ipc_transport/counters.h"
 #include "ipc_transport/internal/direction_stats.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/fork_guard.h"
@@ -148,6 +151,13 @@ class Pipe {
 
   // What passed since the pipe was made. Costs the traffic nothing.
   PipeCounters counters() const;
+  // Their messages alone, of the threads that send and receive them.
+  uint64_t messages_sent() const { return send_stats_.messages(); }
+  uint64_t messages_received() const { return receive_stats_.messages(); }
+
+  // For a session, which says what becomes of the peer's end; null: nobody does.
+  void set_peer_end(std::shared_ptr<const internal::PeerEnd> end) { peer_end_ = std::move(end); }
+  const std::shared_ptr<const internal::PeerEnd>& peer_end() const { return peer_end_; }
 
   // One message from one piece, without waiting; as `TrySendParts`.
   absl::StatusOr<bool> TrySend(Blob blob, absl::Span<const FdView> descriptors = {});
@@ -179,6 +189,7 @@ class Pipe {
   internal::DirectionStats send_stats_;
   internal::DirectionStats receive_stats_;
   WaitMode wait_mode_ = WaitMode::kAdaptive;
+  std::shared_ptr<const internal::PeerEnd> peer_end_;
   const internal::ForkGuard fork_guard_;
 };
 

@@ -67,7 +67,12 @@ std::string EncodeFrame(const RefuseFrame& frame) {
 }
 
 std::string EncodeFrame(const WithdrawFrame& frame) { return Start(FrameType::kWithdraw, frame.channel); }
-std::string EncodeFrame(const RetireFrame& frame) { return Start(FrameType::kRetire, frame.channel); }
+
+std::string EncodeFrame(const RetireFrame& frame) {
+  std::string packet = Start(FrameType::kRetire, frame.channel);
+  AppendWire(frame.received, &packet);
+  return packet;
+}
 
 }  // namespace
 
@@ -88,6 +93,9 @@ absl::StatusOr<ChannelFrame> DecodeChannelFrame(absl::Span<const std::byte> pack
   RefusalBody refusal_body;
   const bool refuses = header.type == FrameType::kRefuse;
   if (refuses && !TakeWire(&packet, &refusal_body)) return Malformed("a refusal is too short");
+  uint64_t received = 0;
+  const bool retires = header.type == FrameType::kRetire;
+  if (retires && !TakeWire(&packet, &received)) return Malformed("a retirement is too short");
   if (packet.size() != header.metadata_bytes || packet.size() > kMaxMetadataBytes) {
     return Malformed("a frame has another size than it says");
   }
@@ -108,7 +116,7 @@ absl::StatusOr<ChannelFrame> DecodeChannelFrame(absl::Span<const std::byte> pack
     case FrameType::kWithdraw:
       return WithdrawFrame{.channel = header.channel};
     case FrameType::kRetire:
-      return RetireFrame{.channel = header.channel};
+      return RetireFrame{.channel = header.channel, .received = received};
   }
   return Malformed(absl::StrCat("a frame of type ", static_cast<int>(header.type)));
 }

@@ -58,6 +58,7 @@ struct WithdrawFrame {
 
 struct RetireFrame {
   uint32_t channel = 0;
+  uint64_t received = 0;  // Messages that its user had received by then.
 
   friend bool operator==(const RetireFrame&, const RetireFrame&) = default;
 };

@@ -41,7 +41,7 @@ std::vector<ChannelFrame> Frames() {
           AcceptFrame{.channel = 8, .lane = {1 << 20, 1 << 16}},
           RefuseFrame{.channel = 9, .refusal = {.reason = Reason::kLimit, .text = "why"}},
           WithdrawFrame{.channel = 10},
-          RetireFrame{.channel = 11}};
+          RetireFrame{.channel = 11, .received = uint64_t{1} << 40}};
 }
 
 TEST(ChannelFramesTest, TravelUnchanged) {
@@ -58,7 +58,7 @@ TEST(ChannelFramesTest, LookAsTheyDidBefore) {
   EXPECT_EQ(Encode(RefuseFrame{.channel = 1, .refusal = {.text = "no"}}).substr(0, 18),
             std::string("\3\0\0\0\1\0\0\0\1\0\0\0\2\0\0\0no", 18));
   EXPECT_EQ(Encode(WithdrawFrame{.channel = 1}), std::string("\4\0\0\0\1\0\0\0", 8));
-  EXPECT_EQ(Encode(RetireFrame{.channel = 1}), std::string("\5\0\0\0\1\0\0\0", 8));
+  EXPECT_EQ(Encode(RetireFrame{.channel = 1, .received = 0x0203}), std::string("\5\0\0\0\1\0\0\0\3\2\0\0\0\0\0\0", 16));
 }
 
 // M2, M3

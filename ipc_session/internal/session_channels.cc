@@ -166,13 +166,13 @@ absl::StatusOr<Channel> SessionChannels::FinishOpening(uint32_t id, Deadline dea
     }
     Live& live = live_[id];
     live.lane = opening->lane;
-    live.retired_there = opening->retired_there;
+    live.peer_end = opening->peer_end;
     if (opening->lane.has_value())
       return HandOut(id, PipeKind::kRing, RingOf(id, *opening->lane, opening->accept->lane));
   }
   absl::StatusOr<std::unique_ptr<Pipe>> pipe = FinishPipe(*std::move(opening->pipe), deadline);
   if (!pipe.ok()) {
-    RetireHere(id);
+    RetireHere(id, /*received=*/0);
     return pipe.status();
   }
   const MutexLock lock(mutex_);
@@ -212,11 +212,8 @@ void SessionChannels::EndWithdrawn(uint32_t id) {
     OwnLane(outboxes_->own.lane(*opening.lane)).control.closed.store(1, std::memory_order_release);
     link_->RingDoorbell();
   }
-  live_[id] = {.kind = opening.kind,
-               .lane = opening.lane,
-               .pipe = {},
-               .retired_here = true,
-               .retired_there = opening.retired_there};
+  live_[id] = {
+      .kind = opening.kind, .lane = opening.lane, .pipe = {}, .retired_here = true, .peer_end = opening.peer_end};
   Send(RetireFrame{.channel = id});
   ForgetIfRetired(id);
 }
@@ -353,22 +350,24 @@ std::unique_ptr<Pipe> SessionChannels::RingOf(uint32_t id, const LanePlace& own,
 
 Channel SessionChannels::HandOut(uint32_t id, PipeKind kind, std::unique_ptr<Pipe> pipe) {
   const auto retire = [session = weak_from_this(), id](Pipe* destroyed) {
+    const uint64_t received = destroyed->messages_received();
     delete destroyed;
-    if (const std::shared_ptr<SessionChannels> self = session.lock()) self->RetireHere(id);
+    if (const std::shared_ptr<SessionChannels> self = session.lock()) self->RetireHere(id, received);
   };
   std::shared_ptr<Pipe> shared(pipe.release(), retire);
   Live& live = live_[id];
   live.kind = kind;
   live.pipe = shared;
+  shared->set_peer_end(live.peer_end);
   return Channel(std::move(shared));
 }
 
-void SessionChannels::RetireHere(uint32_t id) {
+void SessionChannels::RetireHere(uint32_t id, uint64_t received) {
   if (fork_guard_.InForkedChild()) return;
   const MutexLock lock(mutex_);
   live_[id].retired_here = true;
   link_->DropDescriptors(id);
-  Send(RetireFrame{.channel = id});
+  Send(RetireFrame{.channel = id, .received = received});
   os::Point("session.channel.retire_sent");
   ForgetIfRetired(id);
 }
@@ -376,7 +375,7 @@ void SessionChannels::RetireHere(uint32_t id) {
 void SessionChannels::ForgetIfRetired(uint32_t id) {
   const auto found = live_.find(id);
   const Live& live = found->second;
-  if (!live.retired_here || !live.retired_there) return;
+  if (!live.retired_here || !live.peer_end->has_ended()) return;
   link_->DropDescriptors(id);
   if (live.lane.has_value()) lanes_.GiveBack(*live.lane);
   live_.erase(found);

@@ -27,6 +27,7 @@
 #include "ipc_session/internal/session_report.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/fork_guard.h"
@@ -95,7 +96,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
     std::optional<LanePlace> lane = {};  // Of a ring channel.
     std::weak_ptr<Pipe> pipe = {};
     bool retired_here = false;
-    bool retired_there = false;
+    std::shared_ptr<PeerEnd> peer_end = std::make_shared<PeerEnd>();  // Ended once it is retired there.
   };
 
   struct Opening {
@@ -105,7 +106,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
     bool withdrawn = false;                  // Nobody waits for the answer.
     std::optional<AcceptFrame> accept = {};  // One of these is the answer, once it came.
     std::optional<Refusal> refusal = {};
-    bool retired_there = false;  // After it was accepted.
+    std::shared_ptr<PeerEnd> peer_end = std::make_shared<PeerEnd>();  // Ended, after it was accepted, if retired there.
   };
 
   struct Offered {
@@ -146,7 +147,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   std::unique_ptr<Pipe> RingOf(uint32_t id, const LanePlace& own, const LanePlace& peer) const;
   // Its channel, which retires it when it is destroyed.
   Channel HandOut(uint32_t id, PipeKind kind, std::unique_ptr<Pipe> pipe) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RetireHere(uint32_t id) ABSL_LOCKS_EXCLUDED(mutex_);
+  void RetireHere(uint32_t id, uint64_t received) ABSL_LOCKS_EXCLUDED(mutex_);
   void ForgetIfRetired(uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // An opening that was withdrawn has its answer.
   void EndWithdrawn(uint32_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

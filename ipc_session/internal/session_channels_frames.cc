@@ -107,13 +107,14 @@ absl::Status SessionChannels::HandleFrame(const RetireFrame& frame) {
   os::Point("session.channel.retired");
   const uint32_t id = frame.channel;
   if (const auto opening = openings_.find(id); opening != openings_.end()) {
-    if (!opening->second.accept.has_value() || opening->second.retired_there) return Broken(id, "was retired too soon");
-    opening->second.retired_there = true;
+    if (!opening->second.accept.has_value() || opening->second.peer_end->has_ended())
+      return Broken(id, "was retired too soon");
+    opening->second.peer_end->Ended(frame.received);
     return absl::OkStatus();
   }
   const auto live = live_.find(id);
-  if (live == live_.end() || live->second.retired_there) return Broken(id, "was retired, but is none");
-  live->second.retired_there = true;
+  if (live == live_.end() || live->second.peer_end->has_ended()) return Broken(id, "was retired, but is none");
+  live->second.peer_end->Ended(frame.received);
   ForgetIfRetired(id);
   return absl::OkStatus();
 }

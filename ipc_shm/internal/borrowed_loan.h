@@ -10,6 +10,7 @@
 
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/tsan_order.h"
 #include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/internal/os.h"
 
@@ -48,6 +49,8 @@ class Lender {
   // Gives a loan in `slot` back.
   void Release(uint32_t slot) const {
     if (fork_guard_.InForkedChild()) return;
+    TsanGivenBack(window_);
+    TsanGivenBack(server_window_);
     // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew.
     counters_.own[slot].fetch_add(1, std::memory_order_release);
     os::Point("loan.released");

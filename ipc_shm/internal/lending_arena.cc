@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/internal/object_entry.h"
+#include "ipc_shm/internal/tsan_order.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 
@@ -180,6 +181,7 @@ absl::StatusOr<LoanHandle> LendingArena::LendOnce(LentThing& thing) {
 absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   ReclaimSome();
+  TsanLent(own_);
   entry.was_lent_.store(true, std::memory_order_relaxed);
   entry.holders_.fetch_add(1, std::memory_order_relaxed);  // The caller holds it anyway.
   loans_out_.fetch_add(1, std::memory_order_relaxed);
@@ -200,6 +202,7 @@ absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
 absl::StatusOr<shm::LoanRef> LendingArena::LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   ReclaimSome();
+  TsanLent(server_arena_->own_);
   auto server_loan = std::make_unique<ServerLoan>(*this, std::move(object), entry.destroy_ != nullptr);
   loans_out_.fetch_add(1, std::memory_order_relaxed);
   destructors_due_.fetch_add(1, std::memory_order_relaxed);
@@ -222,6 +225,10 @@ void LendingArena::TakeBack(uint32_t slot) {
   if (!in_forked_child()) book_.TakeBackOnce(slot);
 }
 
+void LendingArena::GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end, uint64_t message) {
+  if (!in_forked_child()) book_.GoesBy(slot, std::move(peer_end), message);
+}
+
 absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const ObjectType& type,
                                            std::shared_ptr<const BorrowedLoan>* loan) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
@@ -230,6 +237,7 @@ absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const Object
   if (window == nullptr) {
     return absl::DataLossError(absl::StrCat("the peer lent an object in region ", ref.region, ", which it has not"));
   }
+  TsanBorrowed(*window);
   SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(*window, ref, type));
   *loan = std::make_shared<const BorrowedLoan>(std::move(borrowed));
   os::Point("loan.borrowed");
@@ -247,6 +255,7 @@ void LendingArena::PutOff(Held& held) {
 }
 
 void LendingArena::Destroy(ObjectEntry* entry) {
+  TsanTakenBack(own_);
   // Relaxed: nobody has a loan of it. What comes of a stale one is refused.
   entry->header_.generation.store(0, std::memory_order_relaxed);
   os::Point("object.destroying");

@@ -22,6 +22,7 @@
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/internal/mutex.h"
 
@@ -90,6 +91,7 @@ class LendingArena final : public LoanOwner {
   // owner's pointer.
   absl::StatusOr<shm::LoanRef> LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object);
   void TakeBack(uint32_t slot) override;
+  void GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end, uint64_t message) override;
 
   // The peer's object that `ref` names, and the loan that ends with `*loan`. Errors as of Borrower::TakeOnce and
   // FindLent; with those of the latter the loan is given back.

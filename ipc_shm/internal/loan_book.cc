@@ -62,6 +62,14 @@ absl::StatusOr<LoanHandle> LoanBook::LendOnce(LentThing& thing) {
   return ledger_.Lend(slot);
 }
 
+void LoanBook::GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end, uint64_t message) {
+  const MutexLock lock(mutex_);
+  // The peer may have ended, and all of its loans with it.
+  if (slot >= watched_.size() || watched_[slot].thing == nullptr) return;
+  watched_[slot].peer_end = std::move(peer_end);
+  watched_[slot].message = message;
+}
+
 void LoanBook::TakeBackOnce(uint32_t slot) {
   LentThing* thing;
   {
@@ -82,8 +90,7 @@ size_t LoanBook::CloseBackOf(LentThing& thing) {
   for (uint32_t slot = thing.first_slot_; slot != kNoSlot;) {
     const uint32_t next = watched_[slot].next_of_thing;
     if (IsBack(slot)) {
-      StopWatching(slot);
-      ledger_.Close(slot);
+      CloseWatched(slot);
       ++closed;
     }
     slot = next;
@@ -105,8 +112,7 @@ size_t LoanBook::Reclaim(size_t looks, size_t max, Destructors destructors) {
       for (; looks > 0 && oldest_ != kNoSlot && count < wanted; --looks) {
         const uint32_t slot = oldest_;
         if (IsBack(slot)) {
-          back[count++] = &StopWatching(slot);
-          ledger_.Close(slot);
+          back[count++] = &CloseWatched(slot);
         } else {
           oldest_ = watched_[slot].next;
         }
@@ -130,7 +136,19 @@ bool LoanBook::HasPeerLetGo(bool asks_kernel) {
 }
 
 bool LoanBook::IsBack(uint32_t slot) const {
-  return ledger_.IsBack(slot) || peer_let_go_.load(std::memory_order_acquire);
+  return ledger_.IsBack(slot) || peer_let_go_.load(std::memory_order_acquire) || IsLost(slot);
+}
+
+bool LoanBook::IsLost(uint32_t slot) const {
+  if (slot >= watched_.size()) return false;
+  const Watched& watched = watched_[slot];
+  return watched.peer_end != nullptr && watched.peer_end->Misses(watched.message);
+}
+
+LentThing& LoanBook::CloseWatched(uint32_t slot) {
+  if (!ledger_.IsBack(slot) && IsLost(slot)) ledger_.TakeBack(slot);
+  ledger_.Close(slot);
+  return StopWatching(slot);
 }
 
 void LoanBook::StartWatching(uint32_t slot, LentThing& thing) {
@@ -156,6 +174,7 @@ void LoanBook::StartWatching(uint32_t slot, LentThing& thing) {
 LentThing& LoanBook::StopWatching(uint32_t slot) {
   Watched& removed = watched_[slot];
   LentThing& thing = *std::exchange(removed.thing, nullptr);
+  removed.peer_end = nullptr;
   if (removed.next == slot) {
     oldest_ = kNoSlot;
   } else {

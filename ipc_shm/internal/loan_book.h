@@ -7,12 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/loan_ledger.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_util/internal/mutex.h"
 
@@ -42,7 +44,8 @@ class LentThing {
 };
 
 // Slots are opened, lent by, watched, and closed once everything lent by them is back: given back by the borrower, held
-// by nobody because the borrower's process has ended, or because it told that it holds nothing and never will again.
+// by nobody because the borrower's process has ended, or because it told that it holds nothing and never will again; or
+// lost, in a channel whose other end is gone.
 // Any thread; nothing ever waits for the peer.
 class LoanBook {
  public:
@@ -68,6 +71,8 @@ class LoanBook {
 
   // Opens a slot, lends by it once, and watches it for `thing`. RESOURCE_EXHAUSTED: all slots are taken.
   absl::StatusOr<LoanHandle> LendOnce(LentThing& thing);
+  // It goes out in message `message` of a channel: should that never arrive, the loan is back.
+  void GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end, uint64_t message);
   // That never went out; tells its thing.
   void TakeBackOnce(uint32_t slot);
   // Closes what is back of the slots that are watched for `thing`, and returns how many. Does not tell the thing.
@@ -87,11 +92,18 @@ class LoanBook {
     uint32_t previous = kNoSlot;
     uint32_t next_of_thing = kNoSlot;
     uint32_t previous_of_thing = kNoSlot;
+    // How its loan went out; null: that is not known.
+    std::shared_ptr<const PeerEnd> peer_end = nullptr;
+    uint64_t message = 0;
   };
 
   // Whether the peer holds nothing, for ever.
   bool HasPeerLetGo(bool asks_kernel);
   bool IsBack(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Whether its loan was on the way when the channel ended.
+  bool IsLost(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Everything is back: stops watching it, and closes it.
+  LentThing& CloseWatched(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StartWatching(uint32_t slot, LentThing& thing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LentThing& StopWatching(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -18,6 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_transport/internal/peer_end.h"
 #include "ipc_transport/structured/store.h"
 #include "ipc_util/pid_fd.h"
 #include "ipc_util/testing/child.h"
@@ -253,6 +254,41 @@ TEST_F(LoanBookTest, ThreadsLendAndReclaimAtOnce) {
   reclaimer.join();
   ReclaimAll();
   for (const Thing& thing : things) EXPECT_EQ(thing.back, kRounds);
+}
+
+// A channel ends with loans on their way.
+TEST_F(LoanBookTest, WhatTheOtherEndOfAChannelMissedIsBack) {
+  const auto peer_end = std::make_shared<PeerEnd>();
+  Thing& received = NewThing();
+  Thing& missed = NewThing();
+  Thing& elsewhere = NewThing();
+  const uint32_t slot = LendOnce(received);
+  const uint32_t missed_slot = LendOnce(missed);
+  LendOnce(elsewhere);
+  book_->GoesBy(slot, peer_end, 6);
+  book_->GoesBy(missed_slot, peer_end, 7);
+  EXPECT_EQ(ReclaimAll(), 0u);
+  peer_end->Ended(7);
+  EXPECT_EQ(ReclaimAll(), 1u);
+  EXPECT_EQ(missed.back, 1);
+  EXPECT_EQ(received.back, 0);
+  EXPECT_EQ(elsewhere.back, 0);
+  // The slot is as good as new: its next loan is out, whatever became of the one before.
+  Thing& next = NewThing();
+  EXPECT_EQ(LendOnce(next), missed_slot);
+  EXPECT_EQ(ReclaimAll(), 0u);
+  ++released_[missed_slot];
+  ++released_[slot];
+  EXPECT_EQ(ReclaimAll(), 2u);
+}
+
+TEST_F(LoanBookTest, AThingLearnsOfItsMissedLoans) {
+  const auto peer_end = std::make_shared<PeerEnd>();
+  Thing& thing = NewThing();
+  book_->GoesBy(LendOnce(thing), peer_end, 0);
+  EXPECT_EQ(book_->CloseBackOf(thing), 0u);
+  peer_end->Ended(0);
+  EXPECT_EQ(book_->CloseBackOf(thing), 1u);
 }
 
 }  // namespace

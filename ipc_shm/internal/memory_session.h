@@ -44,8 +44,8 @@ inline constexpr bool kMayBorrowMutable = false;
 //   absl::StatusOr<std::shared_ptr<const Index>> theirs = session.Borrow<Index>(*ref);
 //
 // What was constructed or borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when
-// its process ends, or, at the latest, when the peer has let go of its session and of all that it borrowed in it: so
-// end those that were sent and never borrowed.
+// its process ends, when it let go of the channel before it received the loan, or, at the latest, when it has let go of
+// its session and of all that it borrowed in it: so end those that were received and never borrowed.
 template <typename Kind>
 class MemorySession : public Session {
  public:
@@ -74,7 +74,10 @@ class MemorySession : public Session {
                   "this kind of session maps the peer's objects for reading only; use Borrow, or a classic session");
     return arena_.template BorrowMutable<T>(ref);
   }
-  size_t Reclaim(size_t max) { return arena_.Reclaim(max); }
+  size_t Reclaim(size_t max) {
+    status().IgnoreError();  // Takes in what the peer said of channels that it let go of.
+    return arena_.Reclaim(max);
+  }
   shm::LoanStats loan_stats() const { return arena_.loan_stats(); }
 
  private:

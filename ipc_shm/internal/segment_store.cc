@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/internal/loan_book.h"
+#include "ipc_shm/internal/tsan_order.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -23,6 +24,7 @@ class Draining final : public LentThing {
   Draining(LendingArena& arena, Segments segments) : arena_(arena), segments_(std::move(segments)) {}
 
   void CameBack(Destructors /*destructors*/) override {
+    TsanTakenBack(arena_.own());
     for (const absl::Span<std::byte> segment : segments_) arena_.arena().Free(segment.data(), segment.size());
     delete this;
   }
@@ -48,7 +50,10 @@ class SegmentStore::Stored final : public StoredSegments {
 
   absl::Span<const SegmentAddress> addresses() const override { return addresses_; }
 
-  absl::StatusOr<LoanHandle> Lend() override { return arena_->book().Lend(slot_); }
+  absl::StatusOr<LoanHandle> Lend() override {
+    TsanLent(arena_->own());
+    return arena_->book().Lend(slot_);
+  }
 
   void TakeBack(LoanHandle loan) override { arena_->book().TakeBack(loan.slot); }
 
@@ -104,6 +109,7 @@ absl::StatusOr<std::unique_ptr<BorrowedSegments>> SegmentStore::Borrow(LoanHandl
                                                                        absl::Span<const SegmentAddress> addresses) {
   SLUICE_ASSIGN_OR_RETURN(BorrowedLoan borrowed, arena_->borrower().Take(loan));
   const RegionWindow& window = arena_->borrower().window();
+  TsanBorrowed(window);
   std::vector<absl::Span<const std::byte>> segments;
   segments.reserve(addresses.size());
   for (const SegmentAddress& address : addresses) {

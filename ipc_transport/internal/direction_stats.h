@@ -37,6 +37,12 @@ class alignas(128) DirectionStats {
     return counters;
   }
 
+  uint64_t messages() const {
+    uint64_t sum = 0;
+    for (const Counter& size : sizes_) sum += size.value();
+    return sum;
+  }
+
  private:
   Counter bytes_;
   Counter refused_;
