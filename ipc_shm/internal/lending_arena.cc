@@ -91,6 +91,8 @@ std::shared_ptr<LendingArena> LendingArena::Create(std::unique_ptr<shm::Arena> a
       [](LendingArena* ended) { EndedArenas::Get().End(std::unique_ptr<LendingArena>(ended)); });
 }
 
+void LendingArena::SweepEnded() { EndedArenas::Get().Sweep(); }
+
 LendingArena::LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
                            ReleaseCounters counters, ServerScope server_scope)
     : arena_(std::move(arena)),

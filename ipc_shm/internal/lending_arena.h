@@ -57,6 +57,8 @@ class LendingArena final : public LoanOwner {
   // session.
   static std::shared_ptr<LendingArena> Create(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
                                               ReleaseCounters counters, ServerScope server_scope = {});
+  // Looks at those that live on, so that they give up addresses that are free. Runs destructors.
+  static void SweepEnded();
   LendingArena(const LendingArena&) = delete;
   LendingArena& operator=(const LendingArena&) = delete;
   ~LendingArena() override;

@@ -49,6 +49,7 @@ absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access acc
 absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Make(absl::string_view client_app,
                                                                       uint64_t limit_bytes,
                                                                       const std::string& run_folder) {
+  LendingArena::SweepEnded();  // One of these names may have ended. Without the lock: destructors run.
   const MutexLock lock(mutex_);
   if (const auto found = arenas_.find(client_app); found != arenas_.end()) return found->second;
   absl::StatusOr<std::shared_ptr<const ServerArena>> arena = Create(client_app, limit_bytes, run_folder);
@@ -69,7 +70,7 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   const uint64_t bytes = ArenaRegistry::kHeaderBytes + WindowBytesFor(limit_bytes);
   const size_t count = AddressWindow::SlotsFor(bytes);
   constexpr size_t kNamedSlots = AddressWindow::kSlots - AddressWindow::kFirstNamedSlot;
-  if (count > kNamedSlots) {
+  if (count > kNamedSlots || bytes > Region::kMaxBytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat(name, " has ", limit_bytes, " bytes, for which there are no ", "addresses; give it less"));
   }

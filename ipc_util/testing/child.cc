@@ -108,12 +108,13 @@ void Child::Tell(absl::string_view line) { SendLine(socket_.get(), line); }
 std::string Child::Hear() { return ReceiveLine(socket_.get()); }
 
 void Child::Kill() {
-  kill(pid_, SIGKILL);
+  if (pid_ <= 0) return;
+  Signal(SIGKILL);
   Wait();
 }
 
 void Child::Stop() {
-  kill(pid_, SIGSTOP);
+  Signal(SIGSTOP);
   WaitUntilStopped();
 }
 
@@ -129,9 +130,17 @@ void Child::WaitUntilEnded() {
   }
 }
 
-void Child::Continue() { kill(pid_, SIGCONT); }
+void Child::Continue() { Signal(SIGCONT); }
+
+void Child::Signal(int signal) {
+  errno = ESRCH;
+  if (pid_ <= 0) Die("signal a child that was waited for");  // To kill(2), -1 is every process.
+  kill(pid_, signal);
+}
 
 int Child::Wait() {
+  errno = ECHILD;
+  if (pid_ <= 0) Die("wait for a child that was waited for");  // To waitpid(2), -1 is any child.
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0) {
     if (errno != EINTR) Die("wait for a child");

@@ -56,7 +56,7 @@ class Child {
   void Tell(absl::string_view line);
   std::string Hear();
 
-  void Kill();      // SIGKILL; returns when it is dead.
+  void Kill();      // SIGKILL; returns when it is dead. Does nothing after `Kill` or `Wait`.
   void Stop();      // SIGSTOP; returns when it has stopped.
   void Continue();  // SIGCONT.
 
@@ -71,6 +71,8 @@ class Child {
   int Wait();
 
  private:
+  void Signal(int signal);
+
   Child(pid_t pid, Fd socket) : pid_(pid), socket_(std::move(socket)) {}
 
   pid_t pid_;

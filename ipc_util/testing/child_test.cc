@@ -116,6 +116,23 @@ TEST(ChildTest, IsKilledAndReaped) {
   EXPECT_TRUE(IsReaped(pid));
 }
 
+TEST(ChildTest, IsKilledOnceAndNobodyElseIs) {
+  Child child = Child::Start("echo");
+  Child other = Child::Start("echo");
+  child.Kill();
+  child.Kill();
+  other.Tell("alive");
+  EXPECT_EQ(other.Hear(), "alive");
+}
+
+TEST(ChildDeathTest, OneThatHasGoneIsNotSignalledOrWaitedFor) {
+  Child child = Child::Start("echo");
+  child.Kill();
+  EXPECT_DEATH(child.Stop(), "signal a child that was waited for");
+  EXPECT_DEATH(child.Continue(), "signal a child that was waited for");
+  EXPECT_DEATH(child.Wait(), "wait for a child that was waited for");
+}
+
 TEST(ChildTest, ItsEndIsThatOfTheObject) {
   pid_t pid;
   {
