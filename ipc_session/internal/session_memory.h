@@ -74,10 +74,14 @@ struct ReleaseCounters {
   std::shared_ptr<const PidFd> peer_process = nullptr;
 };
 
-// What this side's messages take of its part.
+// What this side's messages and objects take of its part.
 struct MemoryUsage {
   uint64_t used_bytes = 0;
   uint64_t limit_bytes = 0;
+  uint64_t blocks = 0;   // That `used_bytes` lie in.
+  uint64_t objects = 0;  // Native ones, that are not destroyed.
+  uint64_t object_bytes = 0;
+  uint64_t loans_out = 0;  // Of objects, as far as this side has looked.
 
   friend bool operator==(const MemoryUsage&, const MemoryUsage&) = default;
 };

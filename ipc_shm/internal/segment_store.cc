@@ -90,6 +90,17 @@ absl::StatusOr<absl::Span<std::byte>> SegmentStore::Allocate(size_t bytes) {
 
 void SegmentStore::Free(absl::Span<std::byte> segment) { arena_->arena().Free(segment.data(), segment.size()); }
 
+MemoryUsage SegmentStore::Usage() const {
+  const shm::ArenaStats blocks = arena_stats();
+  const shm::LoanStats loans = arena_->loan_stats();
+  return {.used_bytes = blocks.allocated_bytes,
+          .limit_bytes = blocks.limit_bytes,
+          .blocks = blocks.live_allocations,
+          .objects = loans.objects,
+          .object_bytes = loans.object_bytes,
+          .loans_out = loans.loans_out};
+}
+
 absl::StatusOr<std::unique_ptr<StoredSegments>> SegmentStore::Publish(absl::Span<const absl::Span<std::byte>> segments,
                                                                       absl::Span<const size_t> used) {
   SLUICE_ASSIGN_OR_RETURN(const uint32_t slot, arena_->OpenSlot());

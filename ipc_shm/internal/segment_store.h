@@ -38,6 +38,9 @@ class SegmentStore final : public MessageStore {
 
   shm::ArenaStats arena_stats() const { return arena_->arena().stats(); }
 
+  // What the session's messages and objects take.
+  MemoryUsage Usage() const;
+
   // Shared with the session's objects.
   const std::shared_ptr<LendingArena>& lending_arena() const { return arena_; }
 

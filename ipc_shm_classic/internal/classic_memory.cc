@@ -98,8 +98,7 @@ std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters) {
 std::optional<MemoryUsage> ClassicMemory::Usage() const {
   const std::shared_ptr<SegmentStore> store = store_.lock();
   if (store == nullptr) return std::nullopt;
-  const shm::ArenaStats stats = store->arena_stats();
-  return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
+  return store->Usage();
 }
 
 std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory(std::shared_ptr<ServerArenas> arenas) {

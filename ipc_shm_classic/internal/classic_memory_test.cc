@@ -113,6 +113,7 @@ TEST(ClassicMemoryTest, TellsWhatMessagesOfItsSideTake) {
   EXPECT_EQ(server->Usage(), (MemoryUsage{.used_bytes = 0, .limit_bytes = kArena}));
   ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, stores.a->Allocate(1000));
   EXPECT_GE(server->Usage()->used_bytes, 1000);
+  EXPECT_EQ(server->Usage()->blocks, 1u);
   EXPECT_EQ(client->Usage()->used_bytes, 0);
   stores.a->Free(segment);
   EXPECT_EQ(server->Usage()->used_bytes, 0);

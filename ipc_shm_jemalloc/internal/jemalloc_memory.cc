@@ -93,8 +93,7 @@ std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters) {
 std::optional<MemoryUsage> JemallocMemory::Usage() const {
   const std::shared_ptr<SegmentStore> store = store_.lock();
   if (store == nullptr) return std::nullopt;
-  const shm::ArenaStats stats = store->arena_stats();
-  return MemoryUsage{.used_bytes = stats.allocated_bytes, .limit_bytes = stats.limit_bytes};
+  return store->Usage();
 }
 
 std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory(std::shared_ptr<ServerArenas> arenas) {

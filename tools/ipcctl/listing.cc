@@ -127,8 +127,11 @@ std::string SessionLine(const SessionReport& session) {
                                   absl::FormatTime("%Y-%m-%d %H:%M:%S", OpenedAt(session), absl::LocalTimeZone()), ", ",
                                   Plural(session.channels, "channel"));
   if (session.memory.has_value()) {
-    absl::StrAppend(&line, ", ", session.memory->used_bytes, " of ", session.memory->limit_bytes,
-                    " bytes of the arena in use");
+    const ipc::internal::MemoryUsage& arena = *session.memory;
+    absl::StrAppend(&line, ", ", arena.used_bytes, " of ", arena.limit_bytes, " bytes of the arena in use, in ",
+                    Plural(arena.blocks, "block"));
+    if (arena.objects != 0) absl::StrAppend(&line, ", ", Plural(arena.objects, "object"));
+    if (arena.loans_out != 0) absl::StrAppend(&line, ", ", Plural(arena.loans_out, "loan"), " out");
   }
   if (session.has_ended) absl::StrAppend(&line, ", has ended");
   return absl::StrCat(line, "\n");
@@ -175,10 +178,13 @@ std::string JsonList(const Elements& elements, ToJson to_json) {
 
 std::string SessionJson(const SessionReport& session, absl::string_view channels) {
   const ipc::Credentials& peer = session.peer.credentials;
-  const std::string arena = session.memory.has_value()
-                                ? absl::StrCat("{\"used_bytes\":", session.memory->used_bytes,
-                                               ",\"limit_bytes\":", session.memory->limit_bytes, "}")
-                                : "null";
+  const std::string arena =
+      session.memory.has_value()
+          ? absl::StrCat("{\"used_bytes\":", session.memory->used_bytes,
+                         ",\"limit_bytes\":", session.memory->limit_bytes, ",\"blocks\":", session.memory->blocks,
+                         ",\"objects\":", session.memory->objects, ",\"object_bytes\":", session.memory->object_bytes,
+                         ",\"loans_out\":", session.memory->loans_out, "}")
+          : "null";
   return absl::StrCat("{\"peer\":{\"app\":", JsonString(session.peer.app), ",\"pid\":", peer.pid, ",\"uid\":", peer.uid,
                       ",\"gid\":", peer.gid, "},\"opened_unix_nanos\":", session.opened_unix_nanos,
                       ",\"has_ended\":", session.has_ended ? "true" : "false", ",\"arena\":", arena,
