@@ -271,6 +271,19 @@ void LendingArena::Destroy(ObjectEntry* entry) {
   os::Point("object.destroyed");
 }
 
+LendingArena::Place LendingArena::PlaceOf(absl::Span<const std::byte> memory) const {
+  const Lender& lender = borrower_.lender();
+  const RegionWindow* const windows[] = {&own_, lender.FindWindow(kSessionRegion), lender.FindWindow(kServerRegion),
+                                         server_arena_ != nullptr ? &server_arena_->own_ : nullptr};
+  for (const RegionWindow* const window : windows) {
+    if (window == nullptr || window->region == nullptr) continue;
+    if (!window->region->Contains(memory.data())) continue;
+    const size_t offset = window->OffsetOf(memory.data());
+    if (window->Contains(offset, memory.size())) return {.region = window->region, .offset = offset};
+  }
+  return {};
+}
+
 absl::Status LendingArena::FullFor(const ObjectType& type) const {
   const shm::ArenaStats now = arena_->stats();
   return absl::ResourceExhaustedError(absl::StrCat("the arena has no room for what an object of type ", type.name,

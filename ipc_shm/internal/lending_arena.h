@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/borrowed_loan.h"
@@ -25,6 +26,7 @@
 #include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/internal/mutex.h"
+#include "ipc_util/region.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -99,6 +101,13 @@ class LendingArena final : public LoanOwner {
   // FindLent; with those of the latter the loan is given back.
   absl::StatusOr<void*> Borrow(const shm::LoanRef& ref, const ObjectType& type,
                                std::shared_ptr<const BorrowedLoan>* loan);
+
+  // Where `memory` lies, if that is mapped for this session, or for a server's arena; region null: nowhere.
+  struct Place {
+    std::shared_ptr<const Region> region;
+    size_t offset = 0;
+  };
+  Place PlaceOf(absl::Span<const std::byte> memory) const;
 
   // What the constructor of an object of `type` ran out of.
   absl::Status FullFor(const ObjectType& type) const;

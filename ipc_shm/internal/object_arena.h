@@ -10,8 +10,10 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "ipc_shm/allocator.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/arena_scope.h"
@@ -72,6 +74,13 @@ class ObjectArena {
   // Destroys up to `max` objects that nobody owns any more and whose loans are back, in this thread; returns how many.
   // What needs no destructor is freed in passing by whatever allocates or lends.
   size_t Reclaim(size_t max) { return arena_->Reclaim(max); }
+
+  // Of blocks, objects and parts of messages that lie in the session's memory or in a server's arena, own or borrowed:
+  // see the functions of `Region` of these names, which say what they do and when they fail. INVALID_ARGUMENT also: it
+  // does not lie there.
+  absl::Status PreCommit(absl::Span<const std::byte> memory) const;
+  absl::Status Collapse(absl::Span<const std::byte> memory) const;
+  absl::Status PopulateForReading(absl::Span<const std::byte> memory) const;
 
   shm::ArenaStats arena_stats() const { return arena_->arena().stats(); }
   shm::LoanStats loan_stats() const { return arena_->loan_stats(); }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_shm/internal/return_stack.h"
+#include "ipc_shm/process_limit.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -50,6 +51,7 @@ PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place
 PagedArena::~PagedArena() {
   ArenaRegistry::Remove(place_.header, this);
   ArenaRegistry::Remove(place_.peer_header, this);
+  GiveBackToLimit(taken_bytes_.load(std::memory_order_relaxed));  // What is live ends with the region.
 }
 
 absl::Status PagedArena::CheckRequest(size_t bytes, size_t alignment) {
@@ -118,14 +120,18 @@ size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
     allowed = std::min(count, (limit_bytes_ - taken) / bytes);
     if (allowed == 0) return 0;
   } while (!taken_bytes_.compare_exchange_weak(taken, taken + allowed * bytes, std::memory_order_relaxed));
-  return allowed;
+  const size_t of_process = TakeFromProcess(bytes, allowed);
+  taken_bytes_.fetch_sub((allowed - of_process) * bytes, std::memory_order_relaxed);
+  return of_process;
 }
 
 void PagedArena::GiveBackToLimit(size_t bytes) const {
   size_t taken = taken_bytes_.load(std::memory_order_relaxed);
-  // Never below 0: a peer may lie about a block's size.
-  while (!taken_bytes_.compare_exchange_weak(taken, taken - std::min(taken, bytes), std::memory_order_relaxed)) {
-  }
+  size_t given;
+  do {
+    given = std::min(taken, bytes);  // Never below 0: a peer may lie about a block's size.
+  } while (!taken_bytes_.compare_exchange_weak(taken, taken - given, std::memory_order_relaxed));
+  GiveBackToProcess(given);
 }
 
 size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {
@@ -143,6 +149,12 @@ void PagedArena::Supply::GiveBack(size_t bytes, absl::Span<void* const> blocks) 
 }
 
 absl::Status PagedArena::Full(size_t bytes) const {
+  const shm::ProcessUsage process = shm::GetProcessUsage();
+  if (bytes > process.limit_bytes - std::min(process.used_bytes, process.limit_bytes)) {
+    return absl::ResourceExhaustedError(absl::StrCat("the arenas of this process have no room for ", bytes,
+                                                     " bytes: ", process.used_bytes, " of ", process.limit_bytes,
+                                                     " are taken; free some, or raise shm::SetProcessLimit"));
+  }
   const shm::ArenaStats now = stats();
   return absl::ResourceExhaustedError(absl::StrCat(
       "the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,

@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -21,6 +23,7 @@
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/small_heap.h"
+#include "ipc_shm/process_limit.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/region.h"
@@ -30,6 +33,7 @@ namespace ipc::internal {
 namespace {
 
 using ::ipc::testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr size_t kLimit = size_t{8} << 20;
@@ -52,6 +56,29 @@ class EmptyHeap final : public SmallHeap {
 RegionWindow Window(size_t bytes) {
   absl::StatusOr<Region> region = Region::Create("paged", bytes, Sharing::kManyWriters);
   return {.region = std::make_shared<const Region>(*std::move(region)), .offset = 0, .bytes = bytes};
+}
+
+// R1
+TEST(PagedArenaTest, ArenasOfAProcessHaveALimitTogether) {
+  std::string diary;
+  const auto make = [&] {
+    return *PagedArena::Create(Window(WindowBytesFor(kLimit)), kLimit,
+                               [&](PageRuns&) { return std::make_unique<EmptyHeap>(diary); });
+  };
+  constexpr size_t kBlock = kLimit / 2;
+  auto one = make();
+  const auto other = make();
+  shm::SetProcessLimit(kLimit);
+  ASSERT_OK(one->Allocate(kBlock, 8));
+  ASSERT_OK(other->Allocate(kBlock, 8));
+  EXPECT_THAT(other->Allocate(kBlock, 8),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("8388608 of 8388608 are taken"), HasSubstr("shm::SetProcessLimit"))));
+  one.reset();  // Its block ends with its region.
+  ASSERT_OK_AND_ASSIGN(void* const block, other->Allocate(kBlock, 8));
+  shm::SetProcessLimit(std::numeric_limits<uint64_t>::max());
+  other->Free(block, kBlock);
+  EXPECT_EQ(shm::GetProcessUsage().used_bytes, kBlock);
 }
 
 TEST(PagedArenaTest, SmallBlocksComeFromTheHeap) {

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/allocator.h"
@@ -64,6 +65,10 @@ struct Throws {
     if (is_bad_alloc) throw std::bad_alloc();
     throw std::runtime_error("thrown on purpose");
   }
+};
+
+struct Large {
+  std::array<uint64_t, (size_t{1} << 20) / sizeof(uint64_t)> numbers;
 };
 
 // Two ends of a session in one process; `a_` is the owner.
@@ -282,6 +287,31 @@ TEST_F(SessionArenaTest, OnlyWholeObjectsOfTheArenaCanBeLent) {
   ASSERT_OK_AND_ASSIGN(const auto borrowed, b_->Borrow<Plain>(LendOut(object)));
   EXPECT_THAT(b_->Lend(borrowed), is_refused);
   EXPECT_OK(a_->Lend(std::shared_ptr<const Plain>(object)));
+}
+
+// M9, M14
+TEST_F(SessionArenaTest, PagesOfObjectsAreTakenAndMappedAhead) {
+  ASSERT_OK_AND_ASSIGN(const auto object, a_->Construct<Large>());
+  // Not every system does it.
+  const auto is_done_or_not_offered = [](const absl::Status& status) {
+    return status.ok() || absl::IsFailedPrecondition(status) || absl::IsUnavailable(status);
+  };
+  const auto bytes = [](const Large& large) {
+    return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(&large), sizeof(large));
+  };
+  EXPECT_OK(a_->PreCommit(bytes(*object)));
+  object->numbers.fill(7);
+  ASSERT_OK_AND_ASSIGN(const auto borrowed, b_->Borrow<Large>(LendOut(object)));
+  EXPECT_TRUE(is_done_or_not_offered(b_->PopulateForReading(bytes(*borrowed))));
+  EXPECT_TRUE(is_done_or_not_offered(a_->Collapse(bytes(*object))));
+  EXPECT_EQ(borrowed->numbers.back(), 7u);
+  const auto private_object = std::make_unique<Large>();
+  for (const auto call : {&SessionArena::PreCommit, &SessionArena::Collapse, &SessionArena::PopulateForReading}) {
+    EXPECT_THAT(((*a_).*call)(bytes(*private_object)),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("does not lie in an arena")));
+    EXPECT_THAT(((*a_).*call)({bytes(*object).data(), size_t{1} << 45}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("does not lie in an arena")));
+  }
 }
 
 TEST_F(SessionArenaTest, ObjectsAreAligned) {
