@@ -1,5 +1,6 @@
 // E6: a peer that is stopped, and one that is alive but says nothing by itself, between two processes.
 
+#include <atomic>
 #include <csignal>
 #include <cstddef>
 #include <string>
@@ -122,9 +123,12 @@ TEST(KeepAliveTermsTest, ATimeoutThatThePeerDoesNotKeepIsRefused) {
   SessionOptions options = OptionsIn(folder.path());
   options.idle_timeout = kTimeout;
   absl::Status status;
-  std::thread client([&] { status = Session::Connect(kTestClient, kTestServer, options).status(); });
-  while (server.Accept(absl::Milliseconds(10)).ok()) {
-  }
+  std::atomic<bool> is_done{false};
+  std::thread client([&] {
+    status = Session::Connect(kTestClient, kTestServer, options).status();
+    is_done = true;
+  });
+  while (!is_done) EXPECT_FALSE(server.Accept(absl::Milliseconds(10)).ok());
   client.join();
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kFailedPrecondition,
                                HasSubstr("idle_timeout is 1s, the other's keep_alive_period is 0")));
