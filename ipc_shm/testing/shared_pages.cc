@@ -21,6 +21,7 @@ namespace testing {
 namespace {
 
 constexpr size_t kPageBytes = 4096;
+constexpr uintptr_t kLeastPrivate = uintptr_t{1} << 32;
 constexpr size_t kMostText = 2000;
 
 struct Mapping {
@@ -53,8 +54,9 @@ SharedPages SharedPages::Now() {
   const std::vector<Mapping> mappings = MappingsNow();
   std::map<uintptr_t, const Mapping*> private_by_end;
   for (const Mapping& mapping : mappings) {
-    // Reservations and shadows of sanitizers are nobody's addresses.
-    if (!IsShared(mapping) && mapping.is_readable) private_by_end.emplace(mapping.end, &mapping);
+    // Reservations are nobody's addresses, and low ones, of a sanitizer's shadow, look like short texts.
+    if (!IsShared(mapping) && mapping.is_readable && mapping.begin >= kLeastPrivate)
+      private_by_end.emplace(mapping.end, &mapping);
   }
   // Not through the mappings: of what was freed, the address sanitizer forbids it.
   const Fd memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
