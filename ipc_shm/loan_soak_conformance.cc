@@ -140,10 +140,10 @@ class SoakSide {
 SLUICE_CHILD_ROLE(loan_soak_client) {
   const int sessions = NumberOf(arguments[1]);
   SoakSide side(/*is_first=*/false, sessions, NumberOf(arguments[2]));
-  SessionOptions options = OptionsIn(arguments[0]);
-  options.arena_bytes = kArenaBytes;
-  options.ring_bytes = kRingBytes;
   for (int i = 0; i < sessions; ++i) {
+    SessionOptions options = OptionsIn(arguments[0]);
+    options.arena_bytes = kArenaBytes;
+    options.ring_bytes = kRingBytes;
     absl::StatusOr<Session> session = Kind()->sessions.connect(options);
     const absl::Status status = session.ok() ? side.Serve(*session) : session.status();
     if (!status.ok()) {
@@ -189,7 +189,7 @@ TEST_P(LoanSoakConformance, ObjectsLeaveNothingBehind) {
 }
 
 TEST_P(LoanSoakConformance, SessionsWithLoansLeaveNothingBehind) {
-  Soak(GetParam(), CountOf("LOAN_SOAK_SESSIONS", 20), 1);
+  Soak(GetParam(), CountOf("LOAN_SOAK_SESSIONS", 60), 1);
 }
 
 }  // namespace testing
