@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -62,6 +63,9 @@ SessionOptions Options(const std::string& folder, uint64_t arena_bytes) {
   return options;
 }
 
+// Each session may take as long as a whole test does by default: there can be many.
+void LimitRound() { alarm(50 * kSlowness); }
+
 absl::Status RunSteps(LoanTraffic& traffic, uint64_t steps) {
   for (uint64_t i = 0; i < steps; ++i) SLUICE_RETURN_IF_ERROR(traffic.Step());
   return absl::OkStatus();
@@ -114,6 +118,7 @@ int RunModel(const LoanModelKind& kind, uint64_t arena_bytes, uint64_t first_see
   int full = 0;
   const auto start = [&] { client.emplace(StartClient(folder, arena_bytes, 2 * seed, steps, "lives")); };
   Serve(kind, folder, arena_bytes, start, [&](Session& session) {
+    LimitRound();
     LoanTraffic traffic(session, 2 * seed + 1, {.peers_write = kind.peers_write});
     EXPECT_OK(RunSteps(traffic, steps)) << "seed " << seed;
     EXPECT_OK(traffic.Finish()) << "seed " << seed;
@@ -153,6 +158,7 @@ TEST_P(LoanModelConformance, AClientKilledAtARandomInstant) {
   Random random(1);
   const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, random(), /*steps=*/0, "dies")); };
   Serve(GetParam(), folder, kArenaBytes, start, [&](Session& session) {
+    LimitRound();
     LoanTraffic traffic(session, random(), {.peers_write = GetParam().peers_write, .peers_die = true});
     EXPECT_OK(RunSteps(traffic, random() % 500)) << "round " << round;
     if (round % 4 == 0) {  // It is stopped first.
