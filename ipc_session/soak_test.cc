@@ -1,10 +1,7 @@
 // R6: sessions and channels opened and closed again and again leave nothing behind, on either side.
 
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
@@ -15,10 +12,10 @@
 #include "ipc_session/testing/universe.h"
 #include "ipc_transport/channel.h"
 #include "ipc_util/testing/child.h"
+#include "ipc_util/testing/growth.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
-#include "ipc_util/testing/world.h"
 
 namespace ipc::testing {
 namespace {
@@ -31,38 +28,6 @@ std::string UseAsClient(Session& session) {
 void UseAsServer(Session& session) {
   Channel channel = session.TakeChannel(0);
   Echo(channel).IgnoreError();
-}
-
-// Of this process.
-long ResidentPages() {
-  long all = 0;
-  long resident = 0;
-  std::ifstream("/proc/self/statm") >> all >> resident;
-  return resident;
-}
-
-// What a side holds early in the run and at its end.
-struct Sample {
-  World world;
-  long pages;
-};
-Sample Now() { return {.world = World::Now(), .pages = ResidentPages()}; }
-
-// "": nothing grew from one to the other, while `cycles` sessions or channels came and went.
-std::string Growth(const Sample& early, const Sample& late, int cycles) {
-  if (late.world != early.world) {
-    std::ostringstream text;
-    text << "was " << early.world << "\nis " << late.world;
-    return text.str().substr(0, 4000);
-  }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They keep what is freed.
-  constexpr long kNoise = 32;
-  const long most = early.pages + kNoise + cycles / 1000;
-  if (late.pages > most) return absl::StrCat(late.pages, " resident pages, after ", early.pages);
-#else
-  static_cast<void>(cycles);
-#endif
-  return "";
 }
 
 // How many of them: `few`, or what the environment says.
@@ -89,9 +54,9 @@ SLUICE_CHILD_ROLE(server) {
     return sessions;
   };
   serve();
-  const Sample early = Now();
+  const Sample early = Sample::Now();
   const int sessions = serve();
-  TellParent(absl::StrCat("grown: ", Growth(early, Now(), sessions)));
+  TellParent(absl::StrCat("grown: ", Growth(early, Sample::Now(), sessions)));
   return 0;
 }
 
@@ -110,9 +75,9 @@ TEST(SoakTest, SessionsLeaveNothingBehind) {
     }
   };
   use(first);
-  const Sample early = Now();
+  const Sample early = Sample::Now();
   use(sessions - first);
-  EXPECT_EQ(Growth(early, Now(), sessions - first), "");
+  EXPECT_EQ(Growth(early, Sample::Now(), sessions - first), "");
   EXPECT_EQ(server.Hear(), "grown: ");
   EXPECT_EQ(server.Wait(), 0);
 }
@@ -138,9 +103,9 @@ SLUICE_CHILD_ROLE(acceptor) {
     return channels;
   };
   accept();
-  const Sample early = Now();
+  const Sample early = Sample::Now();
   const int channels = accept();
-  TellParent(absl::StrCat("grown: ", Growth(early, Now(), channels)));
+  TellParent(absl::StrCat("grown: ", Growth(early, Sample::Now(), channels)));
   return 0;
 }
 
@@ -162,9 +127,9 @@ TEST(SoakTest, ChannelsLeaveNothingBehind) {
     }
   };
   use(first);
-  const Sample early = Now();
+  const Sample early = Sample::Now();
   use(channels - first);
-  EXPECT_EQ(Growth(early, Now(), channels - first), "");
+  EXPECT_EQ(Growth(early, Sample::Now(), channels - first), "");
   EXPECT_EQ(acceptor.Hear(), "grown: ");
   EXPECT_EQ(acceptor.Wait(), 0);
 }

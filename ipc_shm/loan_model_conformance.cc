@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
@@ -17,8 +18,11 @@
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_shm/internal/session_arena.h"
+#include "ipc_shm/robust_mutex.h"
 #include "ipc_shm/testing/loan_traffic.h"
 #include "ipc_shm/testing/model_object.h"
+#include "ipc_shm/testing/shared_pages.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -29,6 +33,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
 namespace {
+
+using ::ipc::internal::ArenaOf;
 
 constexpr uint64_t kArenaBytes = uint64_t{64} << 20;
 constexpr uint64_t kTightArenaBytes = uint64_t{4} << 20;
@@ -57,12 +63,16 @@ SessionOptions Options(const std::string& folder, uint64_t arena_bytes) {
   return options;
 }
 
+// Each session may take as long as a whole test does by default: there can be many.
+void LimitRound() { alarm(50 * kSlowness); }
+
 absl::Status RunSteps(LoanTraffic& traffic, uint64_t steps) {
   for (uint64_t i = 0; i < steps; ++i) SLUICE_RETURN_IF_ERROR(traffic.Step());
   return absl::OkStatus();
 }
 
-// Arguments: the run folder, the arena's bytes, a seed, the steps, whether it may be killed. "0": it goes on until the
+// Arguments: the run folder, the arena's bytes, a seed, the steps, and one of "lives", "dies" (it may be killed),
+// "looks" (it tells what private addresses there are in shared pages before the end). 0 steps: it goes on until the
 // peer ends the traffic.
 SLUICE_CHILD_ROLE(loan_model_client) {
   absl::StatusOr<Session> session = Kind()->sessions.connect(Options(arguments[0], NumberOf(arguments[1])));
@@ -75,14 +85,19 @@ SLUICE_CHILD_ROLE(loan_model_client) {
   const uint64_t steps = NumberOf(arguments[3]);
   absl::Status status = RunSteps(traffic, steps);
   while (status.ok() && steps == 0 && !traffic.peer_finishes()) status = traffic.Step();
+  if (status.ok() && arguments[4] == "looks") {
+    const std::string found = SharedPages::Now().private_addresses;
+    TellParent(found.empty() ? "none" : found);
+    HearParent();
+  }
   if (status.ok()) status = traffic.Finish();
   TellParent(status.ToString());
   return status.ok() ? 0 : 1;
 }
 
-Child StartClient(const TempDir& folder, uint64_t arena_bytes, uint64_t seed, uint64_t steps, bool dies = false) {
-  return Child::Start("loan_model_client", {folder.path(), absl::StrCat(arena_bytes), absl::StrCat(seed),
-                                            absl::StrCat(steps), dies ? "dies" : "lives"});
+Child StartClient(const TempDir& folder, uint64_t arena_bytes, uint64_t seed, uint64_t steps, const std::string& how) {
+  return Child::Start("loan_model_client",
+                      {folder.path(), absl::StrCat(arena_bytes), absl::StrCat(seed), absl::StrCat(steps), how});
 }
 
 // Serves one session after the other with `serve`, which returns CANCELLED when it has served enough.
@@ -101,8 +116,9 @@ int RunModel(const LoanModelKind& kind, uint64_t arena_bytes, uint64_t first_see
   std::optional<Child> client;
   uint64_t seed = first_seed;
   int full = 0;
-  const auto start = [&] { client.emplace(StartClient(folder, arena_bytes, 2 * seed, steps)); };
+  const auto start = [&] { client.emplace(StartClient(folder, arena_bytes, 2 * seed, steps, "lives")); };
   Serve(kind, folder, arena_bytes, start, [&](Session& session) {
+    LimitRound();
     LoanTraffic traffic(session, 2 * seed + 1, {.peers_write = kind.peers_write});
     EXPECT_OK(RunSteps(traffic, steps)) << "seed " << seed;
     EXPECT_OK(traffic.Finish()) << "seed " << seed;
@@ -140,8 +156,9 @@ TEST_P(LoanModelConformance, AClientKilledAtARandomInstant) {
   std::optional<Child> client;
   uint64_t round = 0;
   Random random(1);
-  const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, random(), /*steps=*/0, /*dies=*/true)); };
+  const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, random(), /*steps=*/0, "dies")); };
   Serve(GetParam(), folder, kArenaBytes, start, [&](Session& session) {
+    LimitRound();
     LoanTraffic traffic(session, random(), {.peers_write = GetParam().peers_write, .peers_die = true});
     EXPECT_OK(RunSteps(traffic, random() % 500)) << "round " << round;
     if (round % 4 == 0) {  // It is stopped first.
@@ -172,7 +189,7 @@ TEST_P(LoanModelConformance, AClientStoppedAtARandomInstantDelaysNobody) {
   constexpr int kStops = 20;
   const TempDir folder;
   std::optional<Child> client;
-  const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, 7, /*steps=*/0)); };
+  const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, 7, /*steps=*/0, "lives")); };
   Serve(GetParam(), folder, kArenaBytes, start, [&](Session& session) {
     Random random(2);
     LoanTraffic traffic(session, 8, {.peers_write = GetParam().peers_write});
@@ -185,6 +202,34 @@ TEST_P(LoanModelConformance, AClientStoppedAtARandomInstantDelaysNobody) {
     EXPECT_OK(traffic.Finish());
     EXPECT_EQ(client->Hear(), "OK");
     EXPECT_EQ(client->Wait(), 0);
+    return absl::CancelledError();
+  });
+}
+
+// H6: neither side writes addresses of its own memory where the other can read them.
+TEST_P(LoanModelConformance, SharedPagesTellNoPrivateAddresses) {
+  constexpr uint64_t kSteps = 1000;
+  const TempDir folder;
+  std::optional<Child> client;
+  const auto start = [&] { client.emplace(StartClient(folder, kArenaBytes, 9, kSteps, "looks")); };
+  Serve(GetParam(), folder, kArenaBytes, start, [&](Session& session) {
+    LoanTraffic traffic(session, 10, {.peers_write = GetParam().peers_write});
+    EXPECT_OK(RunSteps(traffic, kSteps));
+    EXPECT_EQ(client->Hear(), "none");
+    const SharedPages here = SharedPages::Now();
+    EXPECT_EQ(here.private_addresses, "");
+    EXPECT_GT(here.words, 100'000u);
+    client->Tell("go on");
+    EXPECT_OK(traffic.Finish());
+    EXPECT_EQ(client->Hear(), "OK");
+    EXPECT_EQ(SharedPages::Now().private_addresses, "") << "in what was freed";
+    // But where its thread keeps its locks: as long as it has one.
+    SLUICE_ASSIGN_OR_RETURN(const auto object, ArenaOf(session).Construct<ModelObject>(11, 100));
+    {
+      SLUICE_ASSIGN_OR_RETURN(const shm::RobustLock lock, object->mutex.Lock(TimeLimit()));
+      EXPECT_NE(SharedPages::Now().private_addresses, "");
+    }
+    EXPECT_EQ(SharedPages::Now().private_addresses, "");
     return absl::CancelledError();
   });
 }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/internal/pointer_audit.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_shm/robust_mutex.h"
 #include "ipc_util/internal/status_macros.h"
@@ -87,19 +88,10 @@ absl::Status LoanTraffic::Lend() {
     return absl::OkStatus();
   }
   Owned& owned = owned_[random_() % owned_.size()];
-  shm::RobustLock lock;
-  if (options_.peers_write) {  // The audit of a debug build reads it.
-    absl::StatusOr<shm::RobustLock> locked = owned.object->mutex.Lock(Deadline::Passed());
-    if (!locked.ok()) return absl::OkStatus();
-    lock = *std::move(locked);
-    if (lock.owner_died()) {
-      owned.object->RepairNumbers();
-      lock.MakeConsistent();
-    }
-  }
+  // The audit reads what the peer may be changing, and its mutex while it is held.
+  if (internal::kAuditsPointers && options_.peers_write && owned.was_lent) return absl::OkStatus();
   absl::StatusOr<shm::Loan> loan = arena_.Lend(owned.object);
   SLUICE_RETURN_IF_ERROR(loan.status());
-  lock.Unlock();
   owned.was_lent = true;
   if (random_() % 8 == 0) return absl::OkStatus();  // Taken back unsent.
   SLUICE_RETURN_IF_ERROR(shm::SendLoan(channel_, *std::move(loan), Deadline::Passed()));

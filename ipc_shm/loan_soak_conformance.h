@@ -1,0 +1,50 @@
+// R6: objects and sessions with loans that come and go leave nothing behind: stamped on each kind of shared-memory
+// session.
+//
+//   SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Classic, session::shm::classic, /*pages_per_session=*/0);
+//
+// `pages_per_session` is the most that a process may keep of each, as a kind's allocator does of every place that it
+// ever had memory at.
+//
+// Link with //ipc_util/testing:test_main: the other side is a process of its own. Longer with LOAN_SOAK_OBJECTS and
+// LOAN_SOAK_SESSIONS in the environment.
+
+#ifndef SLUICE_IPC_SHM_LOAN_SOAK_CONFORMANCE_H_
+#define SLUICE_IPC_SHM_LOAN_SOAK_CONFORMANCE_H_
+
+#include "gtest/gtest.h"
+#include "ipc_shm/testing/session_kind.h"
+
+namespace ipc {
+inline namespace sluice_0 {
+namespace testing {
+
+struct LoanSoakKind {
+  SessionKindUnderTest sessions;
+  int pages_per_session = 0;
+};
+
+class LoanSoakConformance : public ::testing::TestWithParam<LoanSoakKind> {};
+
+// Tells the roles of the other processes which kind they are; done by the macro below.
+int SetLoanSoakKind(const LoanSoakKind& kind);
+
+}  // namespace testing
+}  // namespace sluice_0
+}  // namespace ipc
+
+// One kind per test program; `kind` is a namespace below ::ipc with its Session and Server.
+#define SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(name, kind, pages)                               \
+  static constexpr ::ipc::testing::LoanSoakKind loan_soak_kind_##name = {                         \
+      ::ipc::testing::KindOfSession<::ipc::kind::Session, ::ipc::kind::Server>(), pages};         \
+  static const int set_loan_soak_##name = ::ipc::testing::SetLoanSoakKind(loan_soak_kind_##name); \
+  namespace ipc {                                                                                 \
+  inline namespace sluice_0 {                                                                     \
+  namespace testing {                                                                             \
+  INSTANTIATE_TEST_SUITE_P(name, LoanSoakConformance, ::testing::Values(loan_soak_kind_##name));  \
+  }                                                                                               \
+  }                                                                                               \
+  }                                                                                               \
+  static_assert(true)
+
+#endif  // SLUICE_IPC_SHM_LOAN_SOAK_CONFORMANCE_H_
