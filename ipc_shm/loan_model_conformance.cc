@@ -111,7 +111,7 @@ void Serve(const LoanModelKind& kind, const TempDir& folder, uint64_t arena_byte
 // Two processes with `arena_bytes` each, as long as the environment says. How often this side's arena was full.
 int RunModel(const LoanModelKind& kind, uint64_t arena_bytes, uint64_t first_seed) {
   constexpr uint64_t kSeeds = 4;
-  const uint64_t steps = CountOf("LOAN_MODEL_STEPS", 1500);
+  const uint64_t steps = CountOf("LOAN_MODEL_STEPS", 1500 / kSlowness);
   const TempDir folder;
   std::optional<Child> client;
   uint64_t seed = first_seed;
@@ -151,7 +151,7 @@ TEST_P(LoanModelConformance, FullArenasAreErrorsAndAllComesBack) {
 
 // K5, K6: wherever it is at work, its end is that of its session, and the next client is served.
 TEST_P(LoanModelConformance, AClientKilledAtARandomInstant) {
-  const uint64_t kills = CountOf("LOAN_MODEL_KILLS", 30);
+  const uint64_t kills = CountOf("LOAN_MODEL_KILLS", 30 / kSlowness);
   const TempDir folder;
   std::optional<Child> client;
   uint64_t round = 0;
