@@ -25,6 +25,10 @@ class ObjectEntry final : public Held {
   LendingArena& arena() const { return arena_; }
   void* object() const { return object_; }
 
+  // Whether it was found fit to be lent. Once it is out, a peer may be changing what an audit would look at.
+  bool was_audited() const { return was_audited_.load(std::memory_order_relaxed); }
+  void set_audited() { was_audited_.store(true, std::memory_order_relaxed); }
+
   void CameBack(Destructors destructors) override;
   void Abandon() override;
   void End() override;
@@ -46,7 +50,8 @@ class ObjectEntry final : public Held {
   const size_t object_bytes_;
   ObjectHeader& header_;
   std::atomic<uint32_t> holders_{1};
-  std::atomic<bool> was_lent_{false};  // Relaxed: read by the last owner, who comes after all that lent it.
+  std::atomic<bool> was_audited_{false};  // Relaxed: an audit more does no harm.
+  std::atomic<bool> was_lent_{false};     // Relaxed: read by the last owner, who comes after all that lent it.
 };
 
 // The deleter of the owners' shared pointers.

@@ -44,7 +44,8 @@ bool PointerAudit::InRegion(uintptr_t address) const {
 
 void PointerAudit::CheckPointer(const void* pointer, std::string_view holder, std::string_view what) {
   const auto address = reinterpret_cast<uintptr_t>(pointer);
-  if (address != 0 && !InRegion(address)) Report(address, holder, what);
+  if (address == 0 || InRegion(address) || !status_.ok()) return;
+  status_ = absl::InvalidArgumentError(Describe(address, holder, what));
 }
 
 void PointerAudit::CheckWords(const void* object, size_t bytes, std::string_view holder) {
@@ -52,7 +53,7 @@ void PointerAudit::CheckWords(const void* object, size_t bytes, std::string_view
     uintptr_t word;
     std::memcpy(&word, static_cast<const std::byte*>(object) + offset, sizeof(word));
     if (word < kLowest || InRegion(word) || Find(word) == nullptr) continue;
-    Report(word, holder, "the word at byte " + std::to_string(offset));
+    if (suspicion_.empty()) suspicion_ = Describe(word, holder, "the word at byte " + std::to_string(offset));
     return;
   }
 }
@@ -77,12 +78,10 @@ const PointerAudit::Mapping* PointerAudit::Find(uintptr_t address) {
   return nullptr;
 }
 
-void PointerAudit::Report(uintptr_t address, std::string_view holder, std::string_view what) {
-  if (!status_.ok()) return;
+std::string PointerAudit::Describe(uintptr_t address, std::string_view holder, std::string_view what) {
   const Mapping* const mapping = Find(address);
-  status_ = absl::InvalidArgumentError(absl::StrCat(Text(what), " of a ", Text(holder),
-                                                    " lies outside of the arena, at 0x", absl::Hex(address), " in ",
-                                                    mapping == nullptr ? "unmapped memory" : mapping->name));
+  return absl::StrCat(Text(what), " of a ", Text(holder), " lies outside of the arena, at 0x", absl::Hex(address),
+                      " in ", mapping == nullptr ? "unmapped memory" : mapping->name);
 }
 
 }  // namespace internal

@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_shm/internal/type_names.h"
+#include "ipc_util/log.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -32,8 +34,8 @@ inline constexpr bool kAuditsPointers = true;
 
 // Follows an object by its type: containers to their elements, pairs, tuples, optionals, variants and arrays to their
 // members. What it says of those is certain. Pointers must be null or lead into the region; they are not followed.
-// Other classes are opaque: of their words, those are taken for pointers that lead to something that is mapped here and
-// is not the region, which a number or a text can do by chance.
+// Other classes are opaque: of their words, those are suspected to be pointers that lead to something that is mapped
+// here and is not the region, which a number or a text can do by chance.
 class PointerAudit {
  public:
   // `region`: all that may be pointed to.
@@ -41,6 +43,8 @@ class PointerAudit {
 
   // INVALID_ARGUMENT: what was found first, where it leads, and in which type.
   const absl::Status& status() const { return status_; }
+  // The same of what was suspected first; empty: nothing.
+  const std::string& suspicion() const { return suspicion_; }
 
   template <typename T>
   void Visit(const T& value);
@@ -58,21 +62,23 @@ class PointerAudit {
   bool InRegion(uintptr_t address) const;
   // Null: nothing is mapped there.
   const Mapping* Find(uintptr_t address);
-  void Report(uintptr_t address, std::string_view holder, std::string_view what);
+  std::string Describe(uintptr_t address, std::string_view holder, std::string_view what);
 
   template <typename T>
   void VisitContainer(const T& container);
 
   const absl::Span<const std::byte> region_;
   absl::Status status_;
+  std::string suspicion_;
   std::optional<std::vector<Mapping>> mappings_;  // Read when first needed.
 };
 
-// Of an object and what it holds; see PointerAudit.
+// Of an object and what it holds; see PointerAudit. What is only suspected goes to the log.
 template <typename T>
 absl::Status AuditPointers(const T& object, absl::Span<const std::byte> region) {
   PointerAudit audit(region);
   audit.Visit(object);
+  if (!audit.suspicion().empty()) Log(LogLevel::kWarning, absl::StrCat("an object is lent, and ", audit.suspicion()));
   return audit.status();
 }
 

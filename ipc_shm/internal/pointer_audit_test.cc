@@ -57,6 +57,12 @@ class PointerAuditTest : public ::testing::Test {
   absl::Status Audit(const T& object) const {
     return AuditPointers(object, placed_.region().bytes());
   }
+  template <typename T>
+  std::string SuspicionOf(const T& object) const {
+    PointerAudit audit(placed_.region().bytes());
+    audit.Visit(object);
+    return audit.suspicion();
+  }
   std::string Long(int number) const { return "a text of some length, number " + std::to_string(number); }
 
   const PlacedArena placed_ = PlacedArena::Create();
@@ -123,23 +129,25 @@ TEST_F(PointerAuditTest, FindsPointersToTheStackTheHeapAndGlobals) {
   EXPECT_OK(Audit(pointers));
 }
 
-TEST_F(PointerAuditTest, FindsThemInOpaqueStructuresToo) {
+// Of a class that it does not know it can only suspect something: nobody is refused for a text that looks like a
+// pointer.
+TEST_F(PointerAuditTest, SuspectsThemInOpaqueStructures) {
   auto& entries = *Make<shm::list<Entry>>(placed_);
   Entry& entry = entries.emplace_back();
   entry.number = 5;
   entry.link = &entry;
-  EXPECT_OK(Audit(entries));
+  EXPECT_EQ(SuspicionOf(entries), "");
   entry.link = &a_global;
-  EXPECT_THAT(Audit(entries), StatusIs(absl::StatusCode::kInvalidArgument,
-                                       AllOf(HasSubstr("the word at byte 48 of a "), HasSubstr("Entry"))));
+  EXPECT_THAT(SuspicionOf(entries), AllOf(HasSubstr("the word at byte 48 of a "), HasSubstr("Entry")));
+  EXPECT_OK(Audit(entries));
   entry.link = nullptr;
   entry.number = 123'456'789'012;
-  EXPECT_OK(Audit(entries)) << "too low";
+  EXPECT_EQ(SuspicionOf(entries), "") << "too low";
   entry.number = int64_t{0x7000'0000'0000'0000};
-  EXPECT_OK(Audit(entries)) << "nothing is mapped there";
+  EXPECT_EQ(SuspicionOf(entries), "") << "nothing is mapped there";
 }
 
-TEST_F(PointerAuditTest, FindsAStructureThatWasMadeElsewhereAndMovedIn) {
+TEST_F(PointerAuditTest, SuspectsAStructureThatWasMadeElsewhereAndMovedIn) {
 #if defined(__SANITIZE_THREAD__)
   GTEST_SKIP() << "regions lie too low";
 #endif
@@ -149,7 +157,7 @@ TEST_F(PointerAuditTest, FindsAStructureThatWasMadeElsewhereAndMovedIn) {
     Entry moved{.number = 1, .name = shm::string(Long(1)), .link = nullptr};
     entries.push_back(std::move(moved));
   }
-  EXPECT_THAT(Audit(entries), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("placed-arena")));
+  EXPECT_THAT(SuspicionOf(entries), HasSubstr("placed-arena"));
 }
 
 }  // namespace

@@ -30,15 +30,18 @@ class SessionArena : public ObjectArena {
   using ObjectArena::ObjectArena;
 
   // The right of the peer to borrow `object` once. INVALID_ARGUMENT: null, or not one of `Construct` of this arena, or
-  // of the server's for this client: a pointer to a part of one does not do; in debug builds also: it has pointers that
-  // lead out of its region.
+  // of the server's for this client: a pointer to a part of one does not do; in debug builds also: what is
+  // lent for the first time has pointers that lead out of its region.
   // RESOURCE_EXHAUSTED: too many loans and messages are out.
   template <typename T>
   absl::StatusOr<shm::Loan> Lend(const std::shared_ptr<T>& object) {
     const auto* const owner = std::get_deleter<ObjectDeleter>(object);
     SLUICE_RETURN_IF_ERROR(CheckWhole(object.get(), owner));
     if constexpr (kAuditsPointers && !std::is_void_v<T>) {
-      SLUICE_RETURN_IF_ERROR(AuditPointers(*object, owner->arena()->own().region->bytes()));
+      if (!owner->entry().was_audited()) {
+        SLUICE_RETURN_IF_ERROR(AuditPointers(*object, owner->arena()->own().region->bytes()));
+        owner->entry().set_audited();
+      }
     }
     return Lend(*owner, object);
   }

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/arena.h"
-#include "ipc_shm/internal/pointer_audit.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_shm/robust_mutex.h"
 #include "ipc_util/internal/status_macros.h"
@@ -88,8 +87,6 @@ absl::Status LoanTraffic::Lend() {
     return absl::OkStatus();
   }
   Owned& owned = owned_[random_() % owned_.size()];
-  // The audit reads what the peer may be changing, and its mutex while it is held.
-  if (internal::kAuditsPointers && options_.peers_write && owned.was_lent) return absl::OkStatus();
   absl::StatusOr<shm::Loan> loan = arena_.Lend(owned.object);
   SLUICE_RETURN_IF_ERROR(loan.status());
   owned.was_lent = true;
