@@ -24,6 +24,7 @@ namespace ipc::testing {
 namespace {
 
 using ::ipc::internal::AuditPointers;
+using ::ipc::internal::PointerAudit;
 using ::ipc::shm::ArenaScope;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
