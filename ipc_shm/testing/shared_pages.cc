@@ -22,6 +22,8 @@ namespace {
 
 constexpr size_t kPageBytes = 4096;
 constexpr uintptr_t kLeastPrivate = uintptr_t{1} << 32;
+// What is larger is a sanitizer's shadow, in which numbers lie by chance.
+constexpr uintptr_t kMostPrivate = uintptr_t{16} << 30;
 constexpr size_t kMostText = 2000;
 
 struct Mapping {
@@ -55,8 +57,8 @@ SharedPages SharedPages::Now() {
   std::map<uintptr_t, const Mapping*> private_by_end;
   for (const Mapping& mapping : mappings) {
     // Reservations are nobody's addresses, and low ones, of a sanitizer's shadow, look like short texts.
-    if (!IsShared(mapping) && mapping.is_readable && mapping.begin >= kLeastPrivate)
-      private_by_end.emplace(mapping.end, &mapping);
+    if (IsShared(mapping) || !mapping.is_readable || mapping.begin < kLeastPrivate) continue;
+    if (mapping.end - mapping.begin <= kMostPrivate) private_by_end.emplace(mapping.end, &mapping);
   }
   // Not through the mappings: of what was freed, the address sanitizer forbids it.
   const Fd memory(open("/proc/self/mem", O_RDONLY | O_CLOEXEC));
