@@ -127,6 +127,15 @@ absl::Status LendItems(SessionArena& arena, Channel& channel, uint64_t count, Ow
   return absl::OkStatus();
 }
 
+// A full index, which the loan alone owns.
+absl::Status LendIndex(SessionArena& arena, Channel& channel) {
+  const shm::ArenaScope scope(arena);
+  SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<Index> index, arena.Construct<Index>());
+  index->Fill();
+  SLUICE_ASSIGN_OR_RETURN(shm::Loan loan, arena.Lend(index));
+  return shm::SendLoan(channel, std::move(loan), TimeLimit());
+}
+
 absl::Status BorrowItems(SessionArena& arena, Channel& channel, uint64_t count, Borrowed& borrowed) {
   for (uint64_t i = 0; i < count; ++i) {
     SLUICE_ASSIGN_OR_RETURN(const shm::LoanRef ref, shm::ReceiveLoan(channel, TimeLimit()));
@@ -302,13 +311,7 @@ TEST_P(LoanConformance, ThisSideReadsWhatItBorrows) {
 
 TEST_P(LoanConformance, ContainersInsideAnObjectAreReadInPlace) {
   LoanPair pair(GetParam());
-  {
-    const shm::ArenaScope scope(pair.arena());
-    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<Index> index, pair.arena().Construct<Index>());
-    index->Fill();
-    ASSERT_OK_AND_ASSIGN(shm::Loan loan, pair.arena().Lend(index));
-    ASSERT_OK(shm::SendLoan(pair.channel(), std::move(loan), TimeLimit()));
-  }
+  ASSERT_OK(LendIndex(pair.arena(), pair.channel()));
   EXPECT_EQ(pair.Ask("borrow_index"), "done");
   EXPECT_EQ(pair.Ask("check_index"), "done");
   EXPECT_EQ(pair.Reclaim(), 0u);
@@ -321,13 +324,7 @@ TEST_P(LoanConformance, ContainersInsideAnObjectAreReadInPlace) {
 // An owner that ends while the peer reads must not pull the containers' memory away.
 TEST_P(LoanConformance, ContainersOutliveTheOwnersSession) {
   LoanPair pair(GetParam());
-  {
-    const shm::ArenaScope scope(pair.arena());
-    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<Index> index, pair.arena().Construct<Index>());
-    index->Fill();
-    ASSERT_OK_AND_ASSIGN(shm::Loan loan, pair.arena().Lend(index));
-    ASSERT_OK(shm::SendLoan(pair.channel(), std::move(loan), TimeLimit()));
-  }
+  ASSERT_OK(LendIndex(pair.arena(), pair.channel()));
   EXPECT_EQ(pair.Ask("borrow_index"), "done");
   pair.Close();
   EXPECT_EQ(pair.Ask("check_index"), "done");

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/hash.h"
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_util/internal/address_space.h"
@@ -15,17 +16,6 @@
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
-namespace {
-
-// FNV-1a: the same in every program.
-uint64_t HashOf(absl::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char byte : text) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return hash;
-}
-
-}  // namespace
-
 void OfferServerArena(const ServerArena& arena, MemoryOffer& offer) {
   const Region& region = *arena.window.region;
   offer.regions.push_back({.fd = arena.for_peers, .bytes = region.size()});
@@ -74,8 +64,9 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
     return absl::ResourceExhaustedError(
         absl::StrCat(name, " has ", limit_bytes, " bytes, for which there are no ", "addresses; give it less"));
   }
-  const size_t first = AddressWindow::kFirstNamedSlot +
-                       HashOf(absl::StrCat(app_, "/", geteuid(), "/", client_app)) % (kNamedSlots - count + 1);
+  const std::string names = absl::StrCat(app_, "/", geteuid(), "/", client_app);
+  const size_t first =
+      AddressWindow::kFirstNamedSlot + HashBytes(names.data(), names.size()) % (kNamedSlots - count + 1);
   SLUICE_ASSIGN_OR_RETURN(SlotLock slots, SlotLock::Acquire(run_folder, first, count, name));
   absl::StatusOr<Reservation> place = Reservation::At(AddressWindow::AddressOf(first), bytes);
   if (!place.ok()) return WithContext(place.status(), name);
