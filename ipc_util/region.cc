@@ -21,6 +21,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+#ifndef MFD_HUGE_2MB
+#define MFD_HUGE_2MB (21U << 26)
+#endif
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
@@ -39,9 +42,15 @@ constexpr int kSizeSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
 int SealsFor(Sharing sharing) { return sharing == Sharing::kOneWriter ? kSizeSeals | F_SEAL_FUTURE_WRITE : kSizeSeals; }
 
-size_t PageBytes() {
-  static const size_t bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return bytes;
+constexpr size_t kHugePageBytes = size_t{2} << 20;
+
+size_t PageBytesOf(Pages pages) {
+  static const size_t ordinary = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return pages == Pages::kHuge ? kHugePageBytes : ordinary;
+}
+
+unsigned MemfdFlagsFor(Pages pages) {
+  return MFD_CLOEXEC | MFD_ALLOW_SEALING | (pages == Pages::kHuge ? MFD_HUGETLB | MFD_HUGE_2MB : 0U);
 }
 
 // Exceeding RLIMIT_FSIZE raises SIGXFSZ, which kills: look first.
@@ -77,7 +86,27 @@ absl::StatusOr<std::byte*> MapGuarded(FdView fd, size_t bytes, Access access, in
   return static_cast<std::byte*>(address);
 }
 
-absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) {
+struct Received {
+  size_t bytes;
+  size_t page_bytes;
+};
+
+// A memfd of huge pages takes the same seals as others, and a look at one of its pages kills where the system has none
+// left.
+absl::StatusOr<size_t> CheckPages(FdView fd, Pages pages) {
+  struct statfs system;
+  if (os::Fstatfs(fd.get(), &system) != 0) return FromErrno(errno, "look at the peer's region");
+  if (system.f_type == TMPFS_MAGIC) return PageBytesOf(Pages::kOrdinary);
+  if (system.f_type != HUGETLBFS_MAGIC || static_cast<size_t>(system.f_bsize) != kHugePageBytes) {
+    return absl::DataLossError("the peer's region is no memfd of ordinary pages or of huge ones of 2 MiB");
+  }
+  if (pages != Pages::kHuge) {
+    return absl::FailedPreconditionError("the peer's region is of huge pages, which this side does not allow");
+  }
+  return kHugePageBytes;
+}
+
+absl::StatusOr<Received> CheckReceived(FdView fd, Access access, Sharing sharing, Pages pages) {
   const int seals = os::Fcntl(fd.get(), F_GET_SEALS, 0);
   if (seals < 0) return absl::DataLossError("the peer's region is not a memfd");
   const int due = SealsFor(sharing);
@@ -94,12 +123,8 @@ absl::StatusOr<size_t> CheckReceived(FdView fd, Access access, Sharing sharing) 
   if (os::Fstat(fd.get(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_size <= 0) {
     return absl::DataLossError("the peer's region has no size");
   }
-  // A memfd of huge pages takes the same seals, and a look at one of its pages kills where the system has none left.
-  struct statfs system;
-  if (os::Fstatfs(fd.get(), &system) != 0 || system.f_type != TMPFS_MAGIC) {
-    return absl::DataLossError("the peer's region is no memfd of ordinary pages");
-  }
-  return static_cast<size_t>(file.st_size);
+  SLUICE_ASSIGN_OR_RETURN(const size_t page_bytes, CheckPages(fd, pages));
+  return Received{.bytes = static_cast<size_t>(file.st_size), .page_bytes = page_bytes};
 }
 
 }  // namespace
@@ -108,12 +133,14 @@ Region::Region(Region&& other) noexcept
     : fd_(std::move(other.fd_)),
       data_(std::exchange(other.data_, nullptr)),
       size_(std::exchange(other.size_, 0)),
+      page_bytes_(std::exchange(other.page_bytes_, 0)),
       fork_guard_(other.fork_guard_) {}
 
 Region& Region::operator=(Region&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(page_bytes_, other.page_bytes_);
   std::swap(fork_guard_, other.fork_guard_);
   return *this;
 }
@@ -122,26 +149,35 @@ Region::~Region() {
   if (data_ != nullptr && !fork_guard_.InForkedChild()) os::Munmap(data_, size_);
 }
 
-absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing) {
-  return Create(name, bytes, sharing, internal::Reservation());
+absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing, Pages pages) {
+  return Create(name, bytes, sharing, pages, internal::Reservation());
 }
 
-absl::StatusOr<Region> Region::Create(absl::string_view name, Sharing sharing, internal::Reservation place) {
+absl::StatusOr<Region> Region::Create(absl::string_view name, Sharing sharing, internal::Reservation place,
+                                      Pages pages) {
   const size_t bytes = place.size();
-  return Create(name, bytes, sharing, std::move(place));
+  return Create(name, bytes, sharing, pages, std::move(place));
 }
 
-absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing,
+absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Sharing sharing, Pages pages,
                                       internal::Reservation place) {
   if (bytes == 0 || bytes > kMaxBytes) {
     return absl::InvalidArgumentError(absl::StrCat("a region has 1 to ", kMaxBytes, " bytes, not ", bytes));
   }
-  const size_t size = (bytes + PageBytes() - 1) / PageBytes() * PageBytes();
+  const size_t page_bytes = PageBytesOf(pages);
+  const size_t size = (bytes + page_bytes - 1) / page_bytes * page_bytes;
+  if (place.valid() && place.size() != size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a place of ", place.size(), " bytes is not of whole pages of ", page_bytes));
+  }
   SLUICE_RETURN_IF_ERROR(CheckLimits(size, /*creates=*/true));
   const std::string label(name);
-  Fd fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL));
+  Fd fd(os::MemfdCreate(label.c_str(), MemfdFlagsFor(pages) | MFD_NOEXEC_SEAL));
   if (!fd.valid() && errno == EINVAL) {  // Before Linux 6.3.
-    fd = Fd(os::MemfdCreate(label.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    fd = Fd(os::MemfdCreate(label.c_str(), MemfdFlagsFor(pages)));
+  }
+  if (!fd.valid() && pages == Pages::kHuge && (errno == EINVAL || errno == ENODEV || errno == ENOENT)) {
+    return absl::FailedPreconditionError(absl::StrCat("the kernel has no huge pages of 2 MiB for region ", label));
   }
   if (!fd.valid()) return FromErrno(errno, absl::StrCat("create region ", label, " (memfd_create)"));
   // Whoever is given a descriptor for reading could otherwise reopen it for writing, whatever user it is.
@@ -150,39 +186,41 @@ absl::StatusOr<Region> Region::Create(absl::string_view name, size_t bytes, Shar
     return FromErrno(errno, absl::StrCat("size region ", label, " to ", size, " bytes"));
   }
   SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(fd, size, Access::kReadWrite, std::move(place)));
-  Region region(std::move(fd), data, size);
+  Region region(std::move(fd), data, size, page_bytes);
   if (os::Fcntl(region.fd_.get(), F_ADD_SEALS, SealsFor(sharing)) != 0) {
     return FromErrno(errno, absl::StrCat("seal region ", label));
   }
   return region;
 }
 
-absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing) {
-  return Map(std::move(memfd), bytes, access, sharing, internal::Reservation());
+absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing, Pages pages) {
+  return Map(std::move(memfd), bytes, access, sharing, pages, internal::Reservation());
 }
 
-absl::StatusOr<Region> Region::Map(Fd memfd, Access access, Sharing sharing, internal::Reservation place) {
+absl::StatusOr<Region> Region::Map(Fd memfd, Access access, Sharing sharing, internal::Reservation place, Pages pages) {
   const size_t bytes = place.size();
-  return Map(std::move(memfd), bytes, access, sharing, std::move(place));
+  return Map(std::move(memfd), bytes, access, sharing, pages, std::move(place));
 }
 
-absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing,
+absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharing sharing, Pages pages,
                                    internal::Reservation place) {
-  SLUICE_ASSIGN_OR_RETURN(const size_t size, CheckReceived(memfd, access, sharing));
-  if (size != bytes) {
-    return absl::DataLossError(absl::StrCat("the peer's region has ", size, " bytes, not the agreed ", bytes));
+  SLUICE_ASSIGN_OR_RETURN(const Received received, CheckReceived(memfd, access, sharing, pages));
+  if (received.bytes != bytes) {
+    return absl::DataLossError(
+        absl::StrCat("the peer's region has ", received.bytes, " bytes, not the agreed ", bytes));
   }
-  SLUICE_RETURN_IF_ERROR(CheckLimits(size, /*creates=*/false));
-  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(memfd, size, access, std::move(place)));
-  return Region(std::move(memfd), data, size);
+  SLUICE_RETURN_IF_ERROR(CheckLimits(bytes, /*creates=*/false));
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const data, MapGuarded(memfd, bytes, access, std::move(place)));
+  return Region(std::move(memfd), data, bytes, received.page_bytes);
 }
 
 absl::StatusOr<Region> Region::MapUpTo(Fd memfd, size_t max_bytes, Access access, Sharing sharing) {
-  SLUICE_ASSIGN_OR_RETURN(const size_t size, CheckReceived(memfd, access, sharing));
-  if (size > max_bytes) {
-    return absl::DataLossError(absl::StrCat("the peer's region has ", size, " bytes, more than ", max_bytes));
+  SLUICE_ASSIGN_OR_RETURN(const Received received, CheckReceived(memfd, access, sharing, Pages::kOrdinary));
+  if (received.bytes > max_bytes) {
+    return absl::DataLossError(
+        absl::StrCat("the peer's region has ", received.bytes, " bytes, more than ", max_bytes));
   }
-  return Map(std::move(memfd), size, access, sharing);
+  return Map(std::move(memfd), received.bytes, access, sharing);
 }
 
 bool Region::Contains(const void* address) const {
@@ -208,8 +246,8 @@ absl::Status Region::CheckRange(size_t offset, size_t bytes) const {
 
 absl::Status Region::Punch(size_t offset, size_t bytes) const {
   SLUICE_RETURN_IF_ERROR(CheckRange(offset, bytes));
-  const size_t begin = (offset + PageBytes() - 1) / PageBytes() * PageBytes();
-  const size_t end = (offset + bytes) / PageBytes() * PageBytes();
+  const size_t begin = (offset + page_bytes_ - 1) / page_bytes_ * page_bytes_;
+  const size_t end = (offset + bytes) / page_bytes_ * page_bytes_;
   if (begin >= end) return absl::OkStatus();
   if (os::Madvise(data_ + begin, end - begin, MADV_REMOVE) == 0) return absl::OkStatus();
   if (errno == EPERM || errno == EACCES) {
@@ -227,10 +265,15 @@ absl::Status Region::PreCommit(size_t offset, size_t bytes) const {
   } while (result != 0 && errno == EINTR);
   if (result == 0) return absl::OkStatus();
   if (errno == EBADF) return absl::FailedPreconditionError("a region mapped read-only takes no memory");
+  if (errno == ENOSPC && page_bytes_ == kHugePageBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("the system has no huge pages left for ", bytes,
+                                                     " bytes of a region; raise vm.nr_hugepages"));
+  }
   return FromErrno(errno, absl::StrCat("take ", bytes, " bytes of memory for a region"));
 }
 
 absl::Status Region::Collapse(size_t offset, size_t bytes) const {
+  if (page_bytes_ == kHugePageBytes) return CheckRange(offset, bytes);
   return Advise(offset, bytes, kMadvCollapse,
                 "huge pages for a region at this address (from Linux 6.1, where they fit)");
 }
@@ -242,7 +285,7 @@ absl::Status Region::PopulateForReading(size_t offset, size_t bytes) const {
 absl::Status Region::Advise(size_t offset, size_t bytes, int advice, absl::string_view what) const {
   SLUICE_RETURN_IF_ERROR(CheckRange(offset, bytes));
   if (bytes == 0) return absl::OkStatus();
-  const size_t begin = offset / PageBytes() * PageBytes();
+  const size_t begin = offset / page_bytes_ * page_bytes_;
   int result;
   do {
     result = os::Madvise(data_ + begin, offset + bytes - begin, advice);

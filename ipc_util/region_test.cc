@@ -280,7 +280,7 @@ TEST(RegionTest, RefusesHugePages) {
   ASSERT_EQ(ftruncate(huge.get(), kHugePage), 0);
   ASSERT_EQ(fcntl(huge.get(), F_ADD_SEALS, kAllSeals), 0);
   EXPECT_THAT(Region::Map(std::move(huge), kHugePage, Access::kReadOnly, Sharing::kOneWriter),
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("ordinary pages")));
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("huge pages")));
 }
 
 TEST(RegionPunchTest, GivesWholePagesBackAndTheyReadAsZero) {
