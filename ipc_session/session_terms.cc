@@ -61,6 +61,10 @@ absl::Status Validate(const SessionOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("SessionOptions.arena_bytes is ", options.arena_bytes, "; give 1 to ", internal::kMaxArenaBytes));
   }
+  if (options.arena_pages > ArenaPages::kHuge) {
+    return absl::InvalidArgumentError(absl::StrCat("SessionOptions.arena_pages is ",
+                                                   static_cast<int>(options.arena_pages), "; give one of ArenaPages"));
+  }
   if (!options.run_folder.empty() &&
       (!absl::StartsWith(options.run_folder, "/") || absl::StrContains(options.run_folder, '\0'))) {
     return absl::InvalidArgumentError(

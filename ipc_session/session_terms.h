@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "ipc_session/apps.h"
+#include "ipc_session/arena_pages.h"
 #include "ipc_util/credentials.h"
 #include "ipc_util/deadline.h"
 
@@ -37,8 +38,10 @@ struct SessionOptions {
   // keep_alive_period, or zero: never. A peer is silent when it is stopped, or runs but does none of the above.
   absl::Duration idle_timeout = absl::ZeroDuration();
   // Shared-memory sessions: the most memory that this side's messages may take, 128 GiB at most; memory is taken as it
-  // is touched. In a classic session the client gets no more than the server.
+  // is touched. In a classic session the client gets no more than the server, in steps of 2 MiB.
   uint64_t arena_bytes = uint64_t{4} << 30;
+  // Shared-memory sessions: what this side's memory is made of. In a classic session the server decides on kHuge.
+  ArenaPages arena_pages = ArenaPages::kOnTouch;
   // Where the server's socket lies. Empty: /run/sluice if it exists and belongs to root or the server's uid, else
   // /tmp/sluice-<server's uid>.
   std::string run_folder = {};

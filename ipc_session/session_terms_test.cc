@@ -67,6 +67,12 @@ TEST(SessionOptionsTest, ArenaBytes) {
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = (uint64_t{1} << 37) + 1}), StatusIs(kInvalid));
 }
 
+TEST(SessionOptionsTest, ArenaPages) {
+  EXPECT_OK(Validate(SessionOptions{.arena_pages = ArenaPages::kHuge}));
+  EXPECT_THAT(Validate(SessionOptions{.arena_pages = static_cast<ArenaPages>(3)}),
+              StatusIs(kInvalid, HasSubstr("arena_pages is 3")));
+}
+
 TEST(SessionOptionsTest, KeepAlive) {
   for (const absl::Duration period : {absl::ZeroDuration(), absl::Milliseconds(1), absl::Hours(24)}) {
     EXPECT_OK(Validate(SessionOptions{.keep_alive_period = period, .idle_timeout = period}));

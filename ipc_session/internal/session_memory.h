@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "ipc_session/arena_pages.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/pid_fd.h"
 
@@ -56,6 +57,7 @@ struct ReceivedMemory {
 struct MemoryRequest {
   Side side = Side::kClient;
   uint64_t arena_bytes = 0;
+  ArenaPages arena_pages = ArenaPages::kOnTouch;
   std::string client_app = {};
 };
 

@@ -28,8 +28,8 @@ class ArenaRegistry {
  public:
   // The headers at the start of a region: one per side of a session that allocates in it.
   static constexpr size_t kHeadersPerRegion = 2;
-  // What a region keeps free for them; a whole unit of pages, so that what follows is aligned alike.
-  static constexpr size_t kHeaderBytes = size_t{64} << 10;
+  // What a region keeps free for them; a whole unit of huge pages, so that what follows is aligned alike.
+  static constexpr size_t kHeaderBytes = size_t{2} << 20;
 
   // Header `index` of the region at `region`. All zero is how it begins.
   static ArenaHeader* HeaderIn(std::byte* region, size_t index) {

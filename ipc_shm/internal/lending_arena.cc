@@ -286,10 +286,11 @@ LendingArena::Place LendingArena::PlaceOf(absl::Span<const std::byte> memory) co
 
 absl::Status LendingArena::FullFor(const ObjectType& type) const {
   const shm::ArenaStats now = arena_->stats();
-  return absl::ResourceExhaustedError(absl::StrCat("the arena has no room for what an object of type ", type.name,
-                                                   " allocates: ", now.allocated_bytes, " of its ", now.limit_bytes,
-                                                   " bytes are allocated, in ", now.live_allocations,
-                                                   " blocks; free some, or raise SessionOptions::arena_bytes"));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the arena has no room for what an object of type ", type.name, " allocates: ", now.allocated_bytes,
+                   " of its ", now.limit_bytes, " bytes are allocated, in ", now.live_allocations,
+                   " blocks; free some, or raise SessionOptions::arena_bytes",
+                   own_.is_committed ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
 }
 
 size_t LendingArena::Reclaim(size_t max) {

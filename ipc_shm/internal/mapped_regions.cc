@@ -68,6 +68,7 @@ std::shared_ptr<const Region> Share(Region region, const MappingKey& key) {
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> ShareNew(Region region) {
+  SLUICE_RETURN_IF_ERROR(region.PreCommit(0, ArenaRegistry::kHeadersPerRegion * sizeof(ArenaHeader)));
   SLUICE_ASSIGN_OR_RETURN(const MappingKey key, KeyOf(region.fd(), /*is_writable=*/true));
   return Share(std::move(region), key);
 }
@@ -106,11 +107,13 @@ Reservation TakePlace(uint64_t address, uint64_t bytes, std::vector<Reservation>
 
 }  // namespace
 
-RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region) {
+RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region, bool is_committed) {
   constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
   const size_t bytes = region->size() - kBegin;
-  return {.region = std::move(region), .offset = kBegin, .bytes = bytes};
+  return {.region = std::move(region), .offset = kBegin, .bytes = bytes, .is_committed = is_committed};
 }
+
+Pages PagesOf(ArenaPages pages) { return pages == ArenaPages::kHuge ? Pages::kHuge : Pages::kOrdinary; }
 
 std::vector<Reservation> ReservePlaces(uint64_t bytes) {
   std::vector<Reservation> places;
@@ -129,19 +132,21 @@ std::vector<uint64_t> AddressesOf(absl::Span<const Reservation> places) {
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> MakeRegion(absl::string_view name, uint64_t bytes,
-                                                         absl::Span<const uint64_t> proposed) {
-  if (Reservation place = ReserveOneOf(proposed, bytes); place.valid()) return MakeRegionAt(name, std::move(place));
-  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, bytes, Sharing::kManyWriters));
+                                                         absl::Span<const uint64_t> proposed, Pages pages) {
+  if (Reservation place = ReserveOneOf(proposed, bytes); place.valid()) {
+    return MakeRegionAt(name, std::move(place), pages);
+  }
+  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, bytes, Sharing::kManyWriters, pages));
   return ShareNew(std::move(region));
 }
 
-absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place) {
-  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, Sharing::kManyWriters, std::move(place)));
+absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place, Pages pages) {
+  SLUICE_ASSIGN_OR_RETURN(Region region, Region::Create(name, Sharing::kManyWriters, std::move(place), pages));
   return ShareNew(std::move(region));
 }
 
 absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion received, Access access, uint64_t address,
-                                                          std::vector<Reservation> reserved) {
+                                                          std::vector<Reservation> reserved, Pages pages) {
   SLUICE_ASSIGN_OR_RETURN(const MappingKey key, KeyOf(received.fd, access == Access::kReadWrite));
   if (std::shared_ptr<const Region> region = Find(key, access); region != nullptr) {
     if (region->size() == received.bytes) return region;
@@ -150,8 +155,13 @@ absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion receive
   }
   Reservation place = TakePlace(address, received.bytes, std::move(reserved));
   absl::StatusOr<Region> region =
-      place.valid() ? Region::Map(std::move(received.fd), access, Sharing::kManyWriters, std::move(place))
-                    : Region::Map(std::move(received.fd), received.bytes, access, Sharing::kManyWriters);
+      place.valid() ? Region::Map(std::move(received.fd), access, Sharing::kManyWriters, std::move(place), pages)
+                    : Region::Map(std::move(received.fd), received.bytes, access, Sharing::kManyWriters, pages);
+  if (absl::IsFailedPrecondition(region.status())) {
+    return WithReason(absl::FailedPreconditionError("one side's memory is of huge pages, which the other does not "
+                                                    "allow; give both ArenaPages::kHuge"),
+                      Reason::kWrongLimits);
+  }
   if (!region.ok()) return region.status();
   return Share(*std::move(region), key);
 }

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "ipc_session/arena_pages.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_util/internal/address_space.h"
@@ -19,8 +20,11 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// All of `region` behind its arenas' headers.
-RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region);
+// All of `region` behind its arenas' headers. `is_committed`: as of RegionWindow.
+RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region, bool is_committed = false);
+
+// What regions of `pages` are made of.
+Pages PagesOf(ArenaPages pages);
 
 // Several places of `bytes`, for a peer to choose from; none if there are none.
 std::vector<Reservation> ReservePlaces(uint64_t bytes);
@@ -28,19 +32,24 @@ std::vector<Reservation> ReservePlaces(uint64_t bytes);
 // Their addresses.
 std::vector<uint64_t> AddressesOf(absl::Span<const Reservation> places);
 
-// A new region of `bytes`: at a place that a peer proposed, where it is free here too; else at another where equal
-// addresses can be; else anywhere. Errors as of `Region::Create`, kManyWriters. Any thread.
+// A new region of `bytes`, of whole pages: at a place that a peer proposed, where it is free here too; else at another
+// where equal addresses can be; else anywhere. Its headers have their memory. Errors as of `Region::Create`,
+// kManyWriters, and of `Region::PreCommit`. Any thread.
 absl::StatusOr<std::shared_ptr<const Region>> MakeRegion(absl::string_view name, uint64_t bytes,
-                                                         absl::Span<const uint64_t> proposed);
+                                                         absl::Span<const uint64_t> proposed,
+                                                         Pages pages = Pages::kOrdinary);
 
 // The same as large as `place` and there.
-absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place);
+absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view name, Reservation place,
+                                                           Pages pages = Pages::kOrdinary);
 
 // What a peer sent, mapped at `address` if that is a place for it in this process, for which it may be one of
-// `reserved`; else anywhere. If the process has it mapped with sufficient access already, that mapping. Errors as of
-// `Region::Map`, kManyWriters. Any thread.
+// `reserved`; else anywhere. If the process has it mapped with sufficient access already, that mapping. `pages`: what
+// this side allows. Errors as of `Region::Map`, kManyWriters; FAILED_PRECONDITION (kWrongLimits): one side alone allows
+// huge pages. Any thread.
 absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion received, Access access, uint64_t address,
-                                                          std::vector<Reservation> reserved = {});
+                                                          std::vector<Reservation> reserved = {},
+                                                          Pages pages = Pages::kOrdinary);
 
 }  // namespace internal
 }  // namespace sluice_0

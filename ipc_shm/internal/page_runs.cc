@@ -10,11 +10,14 @@ inline namespace sluice_0 {
 namespace internal {
 
 PageRuns::PageRuns(RegionWindow window)
-    : window_(std::move(window)), used_(window_.bytes / kUnitBytes), dirty_(window_.bytes / kUnitBytes) {}
+    : window_(std::move(window)),
+      unit_bytes_(std::max(kUnitBytes, window_.region->page_bytes())),
+      used_(window_.bytes / unit_bytes_),
+      dirty_(window_.bytes / unit_bytes_) {}
 
 absl::Span<std::byte> PageRuns::BytesOf(Units units) const {
   if (units.count == 0) return {};
-  return absl::MakeSpan(window_.data() + units.first * kUnitBytes, units.count * kUnitBytes);
+  return absl::MakeSpan(window_.data() + units.first * unit_bytes_, units.count * unit_bytes_);
 }
 
 PageRuns::Units PageRuns::Take(size_t count, std::vector<Units>* dirty) {
@@ -34,16 +37,31 @@ PageRuns::Units PageRuns::Take(size_t count, std::vector<Units>* dirty) {
   return {*first, count};
 }
 
+bool PageRuns::CommitOrRelease(Units units) {
+  const absl::Span<std::byte> run = BytesOf(units);
+  if (run.empty() || Commit(run)) return true;
+  Punch(run);
+  const MutexLock lock(mutex_);
+  Release(units, /*is_dirty=*/true);
+  return false;
+}
+
+bool PageRuns::Commit(absl::Span<std::byte> pages) const {
+  return !window_.is_committed || window_.region->PreCommit(window_.OffsetOf(pages.data()), pages.size()).ok();
+}
+
 absl::Span<std::byte> PageRuns::Allocate(size_t bytes, bool* is_zero) {
   std::vector<Units> dirty;
-  const Units units = Take(RoundUp(bytes) / kUnitBytes, &dirty);
+  const Units units = Take(RoundUp(bytes) / unit_bytes_, &dirty);
+  if (!CommitOrRelease(units)) return {};
   *is_zero = dirty.empty();
   return BytesOf(units);
 }
 
 absl::Span<std::byte> PageRuns::AllocateZeroed(size_t bytes) {
   std::vector<Units> dirty;
-  const Units units = Take(RoundUp(bytes) / kUnitBytes, &dirty);
+  const Units units = Take(RoundUp(bytes) / unit_bytes_, &dirty);
+  if (!CommitOrRelease(units)) return {};
   for (const Units& stretch : dirty) {
     const absl::Span<std::byte> old = BytesOf(stretch);
     std::memset(old.data(), 0, old.size());
@@ -51,11 +69,16 @@ absl::Span<std::byte> PageRuns::AllocateZeroed(size_t bytes) {
   return BytesOf(units);
 }
 
+absl::Span<std::byte> PageRuns::Reserve(size_t bytes) {
+  std::vector<Units> dirty;
+  return BytesOf(Take(RoundUp(bytes) / unit_bytes_, &dirty));
+}
+
 void PageRuns::Free(absl::Span<std::byte> run) {
-  const Units units = {static_cast<size_t>(run.data() - window_.data()) / kUnitBytes, run.size() / kUnitBytes};
+  const Units units = {static_cast<size_t>(run.data() - window_.data()) / unit_bytes_, run.size() / unit_bytes_};
   {
     const MutexLock lock(mutex_);
-    if ((dirty_units_ + units.count) * kUnitBytes <= kMaxDirtyBytes) return Release(units, /*is_dirty=*/true);
+    if ((dirty_units_ + units.count) * unit_bytes_ <= kMaxDirtyBytes) return Release(units, /*is_dirty=*/true);
   }
   // Still used, so that nobody gets it meanwhile.
   const bool is_dirty = !Punch(run);
@@ -64,7 +87,7 @@ void PageRuns::Free(absl::Span<std::byte> run) {
 }
 
 bool PageRuns::TryFree(absl::Span<std::byte> run) {
-  if ((run.data() - window_.data()) % kUnitBytes != 0 || run.size() % kUnitBytes != 0) return false;
+  if ((run.data() - window_.data()) % unit_bytes_ != 0 || run.size() % unit_bytes_ != 0) return false;
   Free(run);
   return true;
 }

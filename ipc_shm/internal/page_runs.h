@@ -18,20 +18,33 @@ namespace internal {
 
 // Hands out whole units. Freed ones go back to the system, but for a few that are kept dirty for their next use. Any
 // thread.
+//
+// In a committed window what is handed out has its memory, so that no touch meets the end of it.
 class PageRuns {
  public:
   static constexpr size_t kUnitBytes = size_t{64} << 10;
+  static constexpr size_t kMaxUnitBytes = size_t{2} << 20;  // With huge pages.
   static constexpr size_t kMaxDirtyBytes = size_t{16} << 20;
 
   // `window` begins at a page, is of whole units, and was never touched.
   explicit PageRuns(RegionWindow window);
 
-  // `bytes` > 0, rounded up to whole units, aligned to pages. Empty: no such run is free. `*is_zero` tells whether all
-  // of it reads as zero.
+  // Whole units that hold `bytes`.
+  size_t RoundUp(size_t bytes) const { return (bytes + unit_bytes_ - 1) / unit_bytes_ * unit_bytes_; }
+  bool is_committed() const { return window_.is_committed; }
+
+  // `bytes` > 0, rounded up to whole units, aligned to pages. Empty: no such run is free, or there is no memory for it.
+  // `*is_zero` tells whether all of it reads as zero.
   absl::Span<std::byte> Allocate(size_t bytes, bool* is_zero);
 
   // The same, all zero. Touches only what is not zero yet.
   absl::Span<std::byte> AllocateZeroed(size_t bytes);
+
+  // The same without memory, in a committed window: to be committed piece by piece.
+  absl::Span<std::byte> Reserve(size_t bytes);
+
+  // Takes memory for `pages` of a reserved run, in a committed window. False: there is none.
+  bool Commit(absl::Span<std::byte> pages) const;
 
   // What was allocated, or whole units of it.
   void Free(absl::Span<std::byte> run);
@@ -42,9 +55,6 @@ class PageRuns {
   // Gives pages of an allocated run back to the system; they read as zero. False: the system did not take them.
   bool Punch(absl::Span<std::byte> pages) const;
 
-  // Whole units that hold `bytes`.
-  static constexpr size_t RoundUp(size_t bytes) { return (bytes + kUnitBytes - 1) / kUnitBytes * kUnitBytes; }
-
  private:
   struct Units {
     size_t first = 0;
@@ -53,10 +63,13 @@ class PageRuns {
 
   // Marks `count` units as used; count 0: there are no such. `dirty` gets the stretches of them that may not be zero.
   Units Take(size_t count, std::vector<Units>* dirty);
+  // Takes their memory. False: there is none, and they are free again.
+  bool CommitOrRelease(Units units);
   void Release(Units units, bool is_dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Span<std::byte> BytesOf(Units units) const;
 
   const RegionWindow window_;
+  const size_t unit_bytes_;
 
   Mutex mutex_;
   UnitBitmap used_ ABSL_GUARDED_BY(mutex_);

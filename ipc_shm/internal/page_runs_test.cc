@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -13,6 +14,7 @@
 #include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
 
@@ -132,6 +134,53 @@ TEST_F(PageRunsTest, OnlyWholeUnitsAreFreed) {
   EXPECT_FALSE(runs_->TryFree(run.first(kUnit + 4096)));
   EXPECT_TRUE(runs_->TryFree(run.subspan(kUnit, 2 * kUnit)));
   EXPECT_EQ(runs_->Allocate(2 * kUnit, &is_zero).data(), run.data() + kUnit);
+}
+
+// Its memory is there when it is handed out.
+class CommittedPageRunsTest : public PageRunsTest {
+ protected:
+  void SetUp() override {
+    PageRunsTest::SetUp();
+    runs_ = std::make_unique<PageRuns>(
+        RegionWindow{.region = region_, .offset = kOffset, .bytes = kUnits * kUnit, .is_committed = true});
+  }
+};
+
+TEST_F(CommittedPageRunsTest, RunsHaveTheirMemoryFromTheStart) {
+  bool is_zero = false;
+  const auto run = runs_->Allocate(3 * kUnit, &is_zero);
+  EXPECT_TRUE(is_zero);
+  EXPECT_EQ(ResidentBytes(), 3 * kUnit);
+  const auto zeroed = runs_->AllocateZeroed(kUnit);
+  EXPECT_EQ(ResidentBytes(), 4 * kUnit);
+  Fill(run);
+  runs_->Free(run);
+  runs_->Free(zeroed);
+  EXPECT_EQ(runs_->AllocateZeroed(4 * kUnit).data(), run.data());
+  EXPECT_EQ(ResidentBytes(), 4 * kUnit);
+}
+
+TEST_F(CommittedPageRunsTest, WhatIsReservedIsCommittedByPieces) {
+  const auto run = runs_->Reserve(4 * kUnit);
+  EXPECT_EQ(ResidentBytes(), 0u);
+  EXPECT_TRUE(runs_->Commit(run.first(kUnit)));
+  EXPECT_EQ(ResidentBytes(), kUnit);
+}
+
+// R1
+TEST_F(CommittedPageRunsTest, WithoutMemoryTheRunIsFreeAgain) {
+  bool is_zero;
+  const std::byte* begin;
+  {
+    const testing::OsTesting os({testing::FailCall("Fallocate", ENOSPC, {.first = 1, .times = 3})});
+    EXPECT_TRUE(runs_->Allocate(2 * kUnit, &is_zero).empty());
+    EXPECT_TRUE(runs_->AllocateZeroed(2 * kUnit).empty());
+    const auto reserved = runs_->Reserve(kUnit);
+    EXPECT_FALSE(runs_->Commit(reserved));
+    begin = reserved.data();
+    runs_->Free(reserved);
+  }
+  EXPECT_EQ(runs_->Allocate(kUnits * kUnit, &is_zero).data(), begin);
 }
 
 // Two threads never get the same page, and zeroed runs are zero whoever had them before.

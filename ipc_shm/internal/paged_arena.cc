@@ -109,7 +109,7 @@ void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
 void* PagedArena::AllocateLarge(size_t bytes, bool zeroed) {
   bool is_zero;
   void* const block = zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
-  if (block != nullptr) large_blocks_.Add(block, bytes);
+  if (block != nullptr) large_blocks_.Add(block, runs_.RoundUp(bytes));
   return block;
 }
 
@@ -158,14 +158,15 @@ absl::Status PagedArena::Full(size_t bytes) const {
   const shm::ArenaStats now = stats();
   return absl::ResourceExhaustedError(absl::StrCat(
       "the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,
-      " are allocated, in ", now.live_allocations, " blocks; free some, or raise SessionOptions::arena_bytes"));
+      " are allocated, in ", now.live_allocations, " blocks; free some, or raise SessionOptions::arena_bytes",
+      runs_.is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
 }
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {
   if (!IsOwn(block)) return FreeForPeer(block, bytes);
   CountFreed(bytes);
   if (bytes >= kLargeBytes) {
-    large_blocks_.Remove(block, bytes);
+    large_blocks_.Remove(block, runs_.RoundUp(bytes));
     FreeLarge(block, bytes);
   } else if (Quarantine::kIsOn) {
     for (const Quarantine::Block& old : quarantine_.Add({block, FootprintOf(bytes)})) FreeSmall(old.address, old.bytes);
@@ -175,7 +176,7 @@ void PagedArena::FreeSlowly(void* block, size_t bytes) {
 }
 
 void PagedArena::FreeLarge(void* block, size_t bytes) const {
-  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
+  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), runs_.RoundUp(bytes)));
   GiveBackToLimit(bytes);
 }
 
@@ -202,7 +203,7 @@ void PagedArena::Collect() const {
   const size_t most = taken_bytes_.load(std::memory_order_relaxed) / FrontCache::kStepBytes;
   for (const ReturnedBlock& block : ReturnStack::BlocksOf(taken, window_, most)) {
     if (block.bytes >= kLargeBytes) {
-      if (!large_blocks_.Remove(block.address, block.bytes)) continue;
+      if (!large_blocks_.Remove(block.address, runs_.RoundUp(block.bytes))) continue;
       FreeLarge(block.address, block.bytes);
     } else {
       if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
@@ -217,25 +218,25 @@ void PagedArena::CountFreed(size_t bytes) const {
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes), std::memory_order_relaxed);
 }
 
-void PagedArena::LargeBlocks::Add(void* block, size_t bytes) {
+void PagedArena::LargeBlocks::Add(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
-  runs_bytes_.insert_or_assign(block, PageRuns::RoundUp(bytes));
+  runs_bytes_.insert_or_assign(block, runs_bytes);
 }
 
-bool PagedArena::LargeBlocks::Remove(void* block, size_t bytes) {
+bool PagedArena::LargeBlocks::Remove(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
   const auto found = runs_bytes_.find(block);
-  if (found == runs_bytes_.end() || found->second != PageRuns::RoundUp(bytes)) return false;
+  if (found == runs_bytes_.end() || found->second != runs_bytes) return false;
   runs_bytes_.erase(found);
   return true;
 }
 
 size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
   // It must stay large, since its size tells where it came from.
-  const size_t kept = PageRuns::RoundUp(used < kLargeBytes ? kLargeBytes : used);
-  if (bytes < kLargeBytes || kept >= PageRuns::RoundUp(bytes)) return bytes;
+  const size_t kept = runs_.RoundUp(used < kLargeBytes ? kLargeBytes : used);
+  if (bytes < kLargeBytes || kept >= runs_.RoundUp(bytes)) return bytes;
   large_blocks_.Add(block, kept);
-  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, PageRuns::RoundUp(bytes) - kept));
+  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, runs_.RoundUp(bytes) - kept));
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes - kept), std::memory_order_relaxed);
   GiveBackToLimit(bytes - kept);
   return kept;

@@ -34,7 +34,9 @@ inline constexpr size_t kWindowBytesPerLimitByte = 4;
 
 // The window for an arena of `limit_bytes`.
 constexpr size_t WindowBytesFor(size_t limit_bytes) {
-  return PageRuns::RoundUp(limit_bytes) * kWindowBytesPerLimitByte;
+  // Of whole units, also of two arenas in one region.
+  constexpr size_t kStep = PageRuns::kMaxUnitBytes;
+  return (limit_bytes + kStep - 1) / kStep * kStep * kWindowBytesPerLimitByte;
 }
 
 // How objects in an arena find it, and what it shares its region with.
@@ -97,13 +99,13 @@ class PagedArena final : public shm::Arena {
   // The live ones, to know those that another process names. Any thread.
   class LargeBlocks {
    public:
-    void Add(void* block, size_t bytes);
+    void Add(void* block, size_t runs_bytes);
     // False: there is no such block of as many runs.
-    bool Remove(void* block, size_t bytes);
+    bool Remove(void* block, size_t runs_bytes);
 
    private:
     Mutex mutex_;
-    absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);  // Rounded up to runs.
+    absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);
   };
 
   PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place);

@@ -18,6 +18,7 @@ struct RegionWindow {
   std::shared_ptr<const Region> region;
   size_t offset = 0;
   size_t bytes = 0;
+  bool is_committed = false;  // What is handed out of it has its memory.
 
   std::byte* data() const { return region->data() + offset; }
 

@@ -16,13 +16,14 @@
 namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
+
 void OfferServerArena(const ServerArena& arena, MemoryOffer& offer) {
   const Region& region = *arena.window.region;
   offer.regions.push_back({.fd = arena.for_peers, .bytes = region.size()});
   offer.places.push_back(region.address());
 }
 
-absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access) {
+absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access, Pages pages) {
   if (received.regions.size() == 1) return RegionWindow();
   if (received.regions.size() != 2 || received.places.size() != 2) {
     return absl::DataLossError(absl::StrCat("the server sent ", received.regions.size(), " regions at ",
@@ -32,7 +33,7 @@ absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access acc
   if (region.bytes <= ArenaRegistry::kHeaderBytes) {
     return absl::DataLossError(absl::StrCat("the server's arena has ", region.bytes, " bytes, which hold none"));
   }
-  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), access, received.places[1]));
+  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), access, received.places[1], {}, pages));
   return WindowBehindHeaders(std::move(mapped));
 }
 
@@ -70,10 +71,10 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   SLUICE_ASSIGN_OR_RETURN(SlotLock slots, SlotLock::Acquire(run_folder, first, count, name));
   absl::StatusOr<Reservation> place = Reservation::At(AddressWindow::AddressOf(first), bytes);
   if (!place.ok()) return WithContext(place.status(), name);
-  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegionAt("sluice-server-arena", *std::move(place)));
+  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegionAt("sluice-server-arena", *std::move(place), PagesOf(pages_)));
   absl::StatusOr<Fd> for_peers = kind_.peers_write ? Duplicate(region->fd()) : region->OpenReadOnly();
   if (!for_peers.ok()) return for_peers.status();
-  RegionWindow window = WindowBehindHeaders(region);
+  RegionWindow window = WindowBehindHeaders(region, pages_ != ArenaPages::kOnTouch);
   SLUICE_ASSIGN_OR_RETURN(auto arena,
                           kind_.create(window, limit_bytes, {.header = ArenaRegistry::HeaderIn(region->data(), 0)}));
   return std::make_shared<const ServerArena>(

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "ipc_session/arena_pages.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/paged_arena.h"
@@ -35,8 +36,8 @@ struct ServerArena {
 
 // A session's part in one: the server adds it to its offer, behind its own region; the client takes it from there.
 void OfferServerArena(const ServerArena& arena, MemoryOffer& offer);
-// Empty: the server offers none. DATA_LOSS: it is none.
-absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access);
+// Empty: the server offers none. Errors as of MapReceived.
+absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access, Pages pages = Pages::kOrdinary);
 
 // Those of a server: one for each client app that asked for one, its audience. Any thread.
 class ServerArenas {
@@ -48,7 +49,8 @@ class ServerArenas {
   };
 
   // Of this process's user.
-  ServerArenas(const Kind& kind, absl::string_view app) : kind_(kind), app_(app) {}
+  ServerArenas(const Kind& kind, absl::string_view app, ArenaPages pages = ArenaPages::kOnTouch)
+      : kind_(kind), app_(app), pages_(pages) {}
 
   // The arena for clients of `client_app`, of `limit_bytes`, made now; or the one that there is, whatever its limit. It
   // lies where its names say, by the slot file in `run_folder`. ALREADY_EXISTS: another arena of this user has these
@@ -66,6 +68,7 @@ class ServerArenas {
 
   const Kind kind_;
   const std::string app_;
+  const ArenaPages pages_;
 
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const ServerArena>, std::less<>> arenas_ ABSL_GUARDED_BY(mutex_);

@@ -40,7 +40,7 @@ class PowersHeap final : public SmallHeap {
     const MutexLock lock(mutex_);
     FreeBlock*& list = lists_[std::countr_zero(rounded)];
     if (list == nullptr) {
-      const absl::Span<std::byte> run = runs_.AllocateZeroed(PageRuns::RoundUp(rounded));
+      const absl::Span<std::byte> run = runs_.AllocateZeroed(runs_.RoundUp(rounded));
       for (size_t at = 0; at + rounded <= run.size(); at += rounded) list = new (run.data() + at) FreeBlock{list};
       if (list == nullptr) return nullptr;
     }

@@ -38,7 +38,7 @@ class UnitHeap final : public SmallHeap {
     return runs_.AllocateZeroed(bytes).data();
   }
   void Free(void* block, size_t bytes) override {
-    runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), PageRuns::RoundUp(bytes)));
+    runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), runs_.RoundUp(bytes)));
   }
 
  private:

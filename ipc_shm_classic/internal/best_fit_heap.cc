@@ -35,6 +35,7 @@ class Chunk {
   // Whether a block would fit if there were no other.
   bool MayHold(size_t bytes, size_t alignment) const { return bytes + alignment + kTreeBytes <= memory_.size(); }
 
+  // Its memory is there.
   void Open() {
     state_ = State::kInUse;
     tree_ = new (memory_.data()) Tree(memory_.size(), 0);
@@ -151,7 +152,7 @@ class BestFitHeap final : public SmallHeap {
       if (void* const block = AllocateIn(&chunk, bytes, alignment)) return block;
     }
     if (void* const block = AllocateIn(spare_, bytes, alignment)) return block;
-    if (unused == nullptr) return nullptr;
+    if (unused == nullptr || !runs_.Commit(unused->memory())) return nullptr;
     unused->Open();
     return AllocateIn(unused, bytes, alignment);
   }
@@ -202,8 +203,7 @@ class BestFitHeap final : public SmallHeap {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateBestFitHeap(PageRuns& runs, size_t bytes) {
-  bool is_zero;
-  const absl::Span<std::byte> memory = runs.Allocate(bytes, &is_zero);
+  const absl::Span<std::byte> memory = runs.Reserve(bytes);
   if (memory.empty()) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the arena's region has no run of ", bytes, " bytes for its heap"));

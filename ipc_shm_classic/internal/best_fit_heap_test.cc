@@ -3,6 +3,7 @@
 #include "ipc_shm_classic/internal/best_fit_heap.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -19,6 +20,7 @@
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/small_heap.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
 
@@ -35,10 +37,11 @@ class BestFitHeapTest : public ::testing::Test {
  protected:
   void SetUp() override { Make(kBytes); }
 
-  void Make(size_t bytes) {
+  void Make(size_t bytes, bool is_committed = false) {
     ASSERT_OK_AND_ASSIGN(Region region, Region::Create("best-fit", bytes, Sharing::kManyWriters));
     region_ = std::make_shared<const Region>(std::move(region));
-    runs_ = std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = bytes});
+    runs_ = std::make_unique<PageRuns>(
+        RegionWindow{.region = region_, .offset = 0, .bytes = bytes, .is_committed = is_committed});
   }
 
   size_t ResidentBytes() const { return region_->ResidentBytes().value_or(0); }
@@ -146,6 +149,19 @@ TEST_F(BestFitHeapTest, ThreadsEmptyChunksAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_LE(ResidentBytes(), kBestFitChunkBytes);
+}
+
+// R1
+TEST_F(BestFitHeapTest, ACommittedHeapHasTheMemoryOfItsChunks) {
+  Make(kBytes, /*is_committed=*/true);
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(ResidentBytes(), 0u);
+  void* const block = heap->Allocate(kBlock, 8, false);
+  EXPECT_EQ(ResidentBytes(), kBestFitChunkBytes);
+  heap->Free(block, kBlock);
+  const testing::OsTesting os({testing::FailCall("Fallocate", ENOSPC)});
+  EXPECT_EQ(Fill(*heap, 3 * kBestFitChunkBytes / 4).size(), 1u);
+  EXPECT_EQ(ResidentBytes(), kBestFitChunkBytes);
 }
 
 }  // namespace

@@ -22,8 +22,7 @@ class ClassicFactory final : public SessionMemoryFactory {
 
   MemoryKind kind() const override { return MemoryKind::kClassic; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return ClassicMemory::Create(request.side, request.arena_bytes,
-                                 arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
+    return ClassicMemory::Create(request, arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
 
  private:
@@ -32,9 +31,9 @@ class ClassicFactory final : public SessionMemoryFactory {
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> ClassicMemory::Create(Side side, uint64_t arena_bytes,
+std::shared_ptr<SessionMemory> ClassicMemory::Create(const MemoryRequest& request,
                                                      std::shared_ptr<const ServerArena> server_arena) {
-  return std::shared_ptr<SessionMemory>(new ClassicMemory(side, arena_bytes, std::move(server_arena)));
+  return std::shared_ptr<SessionMemory>(new ClassicMemory(request, std::move(server_arena)));
 }
 
 absl::StatusOr<MemoryOffer> ClassicMemory::Offer() {
@@ -55,7 +54,8 @@ absl::Status ClassicMemory::Adopt(ReceivedMemory received) {
                                             " regions, where ", due, " are due"));
   }
   if (side_ == Side::kClient) return MapRegion(std::move(received));
-  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegion("sluice-classic", RegionBytesFor(arena_bytes_), received.places));
+  SLUICE_ASSIGN_OR_RETURN(
+      auto region, MakeRegion("sluice-classic", RegionBytesFor(arena_bytes_), received.places, PagesOf(arena_pages_)));
   return Use(std::move(region));
 }
 
@@ -67,9 +67,9 @@ absl::Status ClassicMemory::MapRegion(ReceivedMemory received) {
     return absl::DataLossError(absl::StrCat("the server's classic region has ", region.bytes,
                                             " bytes, which are not two halves of whole units"));
   }
-  SLUICE_ASSIGN_OR_RETURN(
-      auto mapped, MapReceived(std::move(region), Access::kReadWrite, received.places[0], std::exchange(places_, {})));
-  SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadWrite));
+  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), Access::kReadWrite, received.places[0],
+                                                   std::exchange(places_, {}), PagesOf(arena_pages_)));
+  SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadWrite, PagesOf(arena_pages_)));
   return Use(std::move(mapped));
 }
 
@@ -77,7 +77,9 @@ absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
   constexpr size_t kBegin = ArenaRegistry::kHeaderBytes;
   const size_t half = (region->size() - kBegin) / 2;
   const size_t own = side_ == Side::kServer ? 0 : 1;
-  own_ = {.region = region, .offset = kBegin + own * half, .bytes = half};
+  // Of huge pages, what was not committed kills at its first touch.
+  const bool is_committed = arena_pages_ != ArenaPages::kOnTouch;
+  own_ = {.region = region, .offset = kBegin + own * half, .bytes = half, .is_committed = is_committed};
   peer_ = {.region = region, .offset = kBegin + (1 - own) * half, .bytes = half};
   SLUICE_ASSIGN_OR_RETURN(
       arena_, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),

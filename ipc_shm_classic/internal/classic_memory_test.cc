@@ -29,7 +29,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr uint64_t kArena = uint64_t{1} << 20;
+constexpr uint64_t kArena = uint64_t{2} << 20;
 constexpr auto kLoss = absl::StatusCode::kDataLoss;
 
 // What a server may send.
@@ -97,7 +97,7 @@ TEST(ClassicMemoryTest, WithoutAProposalItTakesAPlaceOfItsOwn) {
 
 TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
   const auto server = Create(Side::kServer);
-  const auto client = ClassicMemory::Create(Side::kClient, 100 * kArena);
+  const auto client = ClassicMemory::Create({.side = Side::kClient, .arena_bytes = 100 * kArena});
   Exchange(*client, *server);
   const auto stores = testing::Open(*server, *client);
   EXPECT_OK(stores.b->Allocate(kArena));

@@ -48,7 +48,8 @@ bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed
 
 bool PurgeForced(extent_hooks_t* table, void* address, size_t /*bytes*/, size_t offset, size_t length,
                  unsigned /*arena*/) {
-  return HooksOf(table).is_closing ||
+  // Committed memory stays: jemalloc would use it again without a question.
+  return HooksOf(table).is_closing || RunsOf(table).is_committed() ||
          !RunsOf(table).Punch(absl::MakeSpan(static_cast<std::byte*>(address) + offset, length));
 }
 

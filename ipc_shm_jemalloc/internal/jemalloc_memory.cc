@@ -24,8 +24,7 @@ class JemallocFactory final : public SessionMemoryFactory {
 
   MemoryKind kind() const override { return MemoryKind::kJemalloc; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return JemallocMemory::Create(request.side, request.arena_bytes,
-                                  arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
+    return JemallocMemory::Create(request, arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
 
  private:
@@ -34,9 +33,9 @@ class JemallocFactory final : public SessionMemoryFactory {
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes,
+std::shared_ptr<SessionMemory> JemallocMemory::Create(const MemoryRequest& request,
                                                       std::shared_ptr<const ServerArena> server_arena) {
-  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes, std::move(server_arena)));
+  return std::shared_ptr<SessionMemory>(new JemallocMemory(request, std::move(server_arena)));
 }
 
 // Of a client: where its own region lies, then places for the server's.
@@ -53,8 +52,9 @@ absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
 }
 
 absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
-  SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places));
-  own_ = WindowBehindHeaders(std::move(region));
+  SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places,
+                                                            PagesOf(arena_pages_)));
+  own_ = WindowBehindHeaders(std::move(region), arena_pages_ != ArenaPages::kOnTouch);
   SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
   SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
                                       own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
@@ -72,11 +72,11 @@ absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
     return absl::DataLossError(
         absl::StrCat("the peer's jemalloc region has ", region.bytes, " bytes, which hold none"));
   }
-  SLUICE_ASSIGN_OR_RETURN(
-      auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0], std::exchange(places_, {})));
+  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0],
+                                                   std::exchange(places_, {}), PagesOf(arena_pages_)));
   peer_ = WindowBehindHeaders(std::move(mapped));
   if (side_ == Side::kClient) {
-    SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadOnly));
+    SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadOnly, PagesOf(arena_pages_)));
     return absl::OkStatus();
   }
   return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));

@@ -9,8 +9,8 @@ inline namespace sluice_0 {
 namespace testing {
 namespace {
 
-// Pages that are set aside, and that may be made at need.
-constexpr char kReserved[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+constexpr char kFree[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages";
+// Those that are made at need.
 constexpr char kMore[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_overcommit_hugepages";
 
 std::string ReadLine(const char* path) {
@@ -28,13 +28,12 @@ bool WriteLine(const char* path, const std::string& line) {
 
 }  // namespace
 
-HugePages::HugePages(int pages) : reserved_(ReadLine(kReserved)), more_(ReadLine(kMore)) {
-  ok_ = WriteLine(kReserved, "0") && WriteLine(kMore, absl::StrCat(pages));
+HugePages::HugePages(int pages) : before_(ReadLine(kMore)) {
+  ok_ = ReadLine(kFree) == "0" && WriteLine(kMore, absl::StrCat(pages));
 }
 
 HugePages::~HugePages() {
-  if (!reserved_.empty()) WriteLine(kReserved, reserved_);
-  if (!more_.empty()) WriteLine(kMore, more_);
+  if (!before_.empty()) WriteLine(kMore, before_);
 }
 
 }  // namespace testing

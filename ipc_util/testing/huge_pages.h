@@ -18,12 +18,11 @@ class HugePages {
   HugePages& operator=(const HugePages&) = delete;
   ~HugePages();
 
-  // False: only root may decide, of a kernel that has such pages.
+  // False: only root may decide, of a kernel that has such pages and has none set aside.
   bool ok() const { return ok_; }
 
  private:
-  std::string reserved_;  // As the files had it.
-  std::string more_;
+  const std::string before_;
   bool ok_ = false;
 };
 
