@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <new>
 #include <random>
 #include <thread>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "ipc_shm/internal/quarantine.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/mutex.h"
+#include "ipc_util/testing/failing_new.h"
 #include "ipc_util/testing/status_matchers.h"
 
 namespace ipc {
@@ -157,6 +159,28 @@ TEST_P(ArenaConformance, RefusesBadSizesAndAlignments) {
   EXPECT_THAT(arena_->Allocate(8, 0), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 0")));
   EXPECT_THAT(arena_->Allocate(8, 24), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("not 24")));
   EXPECT_THAT(arena_->AllocateZeroed(8, 8192), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("4096")));
+}
+
+// R3: where this process's own memory ends, an allocation throws, and takes nothing.
+TEST_P(ArenaConformance, WhatThrowsTakesNothing) {
+  for (const size_t bytes : {size_t{40}, size_t{5000}, shm::Arena::kLargeBytes}) {
+    for (uint64_t nth = 1;; ++nth) {
+      ASSERT_LT(nth, 100u);
+      const FailingNew failing(nth);
+      void* block = nullptr;
+      try {
+        block = arena_->Allocate(bytes, 8).value();
+      } catch (const std::bad_alloc&) {
+        EXPECT_EQ(arena_->stats().allocated_bytes, 0u) << bytes;
+        continue;
+      }
+      arena_->Free(block, bytes);
+      if (!failing.has_failed()) break;
+    }
+    // All of the limit is there.
+    ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
+    arena_->Free(all, kLimit);
+  }
 }
 
 // R1: exactly up to the limit, and again once something is freed.

@@ -174,8 +174,9 @@ FrontCache::List& FrontCache::ListOf(Lists& lists, size_t bytes) const {
   List& list = lists.of[ClassOf(bytes)];
   if (list.capacity == 0) {
     const size_t class_bytes = RoundUp(bytes);
-    list.capacity = static_cast<uint32_t>(std::max(list_bytes_ / class_bytes, BatchOf(class_bytes)));
-    list.blocks = std::make_unique_for_overwrite<void*[]>(list.capacity);
+    const size_t capacity = std::max(list_bytes_ / class_bytes, BatchOf(class_bytes));
+    list.blocks = std::make_unique_for_overwrite<void*[]>(capacity);
+    list.capacity = static_cast<uint32_t>(capacity);
   }
   return list;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/tsan_order.h"
@@ -141,7 +142,10 @@ absl::StatusOr<ObjectEntry*> LendingArena::NewObject(const ObjectType& type) {
   SLUICE_ASSIGN_OR_RETURN(void* const block,
                           Allocate(placement.block_bytes, placement.block_alignment, /*zeroed=*/false));
   os::Point("object.allocated");
-  return new ObjectEntry(*this, type, placement, block);
+  absl::Cleanup free = [&] { arena_->Free(block, placement.block_bytes); };
+  auto* const entry = new ObjectEntry(*this, type, placement, block);
+  std::move(free).Cancel();
+  return entry;
 }
 
 void LendingArena::Finish(ObjectEntry& entry) {
@@ -187,17 +191,17 @@ absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
   entry.was_lent_.store(true, std::memory_order_relaxed);
   entry.holders_.fetch_add(1, std::memory_order_relaxed);  // The caller holds it anyway.
   loans_out_.fetch_add(1, std::memory_order_relaxed);
-  const absl::StatusOr<LoanHandle> loan = LendOnce(entry);
-  if (!loan.ok()) {
+  absl::Cleanup take_back = [&] {
     loans_out_.fetch_sub(1, std::memory_order_relaxed);
     entry.holders_.fetch_sub(1, std::memory_order_relaxed);
-    return loan.status();
-  }
+  };
+  SLUICE_ASSIGN_OR_RETURN(const LoanHandle loan, LendOnce(entry));
+  std::move(take_back).Cancel();
   os::Point("loan.lent");
   return shm::LoanRef{.offset = own_.OffsetOf(entry.object_),
                       .region = kSessionRegion,
-                      .slot = loan->slot,
-                      .generation = loan->generation,
+                      .slot = loan.slot,
+                      .generation = loan.generation,
                       .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
 }
 

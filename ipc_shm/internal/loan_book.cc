@@ -33,6 +33,12 @@ LoanBook::~LoanBook() {
 
 absl::StatusOr<uint32_t> LoanBook::Open() {
   const MutexLock lock(mutex_);
+  return OpenOne();
+}
+
+absl::StatusOr<uint32_t> LoanBook::OpenOne() {
+  // First: what throws must not cost a slot.
+  if (watched_.size() <= ledger_.opened()) watched_.resize(ledger_.opened() + 1);
   return ledger_.Open();
 }
 
@@ -57,7 +63,7 @@ void LoanBook::Watch(uint32_t slot, LentThing& thing) {
 
 absl::StatusOr<LoanHandle> LoanBook::LendOnce(LentThing& thing) {
   const MutexLock lock(mutex_);
-  SLUICE_ASSIGN_OR_RETURN(const uint32_t slot, ledger_.Open());
+  SLUICE_ASSIGN_OR_RETURN(const uint32_t slot, OpenOne());
   StartWatching(slot, thing);
   return ledger_.Lend(slot);
 }
@@ -151,8 +157,7 @@ LentThing& LoanBook::CloseWatched(uint32_t slot) {
   return StopWatching(slot);
 }
 
-void LoanBook::StartWatching(uint32_t slot, LentThing& thing) {
-  if (slot >= watched_.size()) watched_.resize(slot + 1);
+void LoanBook::StartWatching(uint32_t slot, LentThing& thing) noexcept {
   Watched& added = watched_[slot];
   added.thing = &thing;
   if (oldest_ == kNoSlot) {

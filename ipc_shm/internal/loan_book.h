@@ -97,6 +97,8 @@ class LoanBook {
     uint64_t message = 0;
   };
 
+  // A slot that can be watched.
+  absl::StatusOr<uint32_t> OpenOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Whether the peer holds nothing, for ever.
   bool HasPeerLetGo(bool asks_kernel);
   bool IsBack(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -104,7 +106,7 @@ class LoanBook {
   bool IsLost(uint32_t slot) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Everything is back: stops watching it, and closes it.
   LentThing& CloseWatched(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void StartWatching(uint32_t slot, LentThing& thing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void StartWatching(uint32_t slot, LentThing& thing) noexcept ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LentThing& StopWatching(uint32_t slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const ReleaseCounters counters_;
@@ -113,7 +115,7 @@ class LoanBook {
 
   Mutex mutex_;
   LoanLedger ledger_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Watched> watched_ ABSL_GUARDED_BY(mutex_);  // By slot.
+  std::vector<Watched> watched_ ABSL_GUARDED_BY(mutex_);  // By slot; all that were ever opened.
   uint32_t oldest_ ABSL_GUARDED_BY(mutex_) = kNoSlot;     // Looked at longest ago; its previous one: last.
   size_t watched_count_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -14,6 +14,7 @@ absl::StatusOr<uint32_t> LoanLedger::Open() {
   } else if (slots_.size() < released_.size()) {
     slot = static_cast<uint32_t>(slots_.size());
     slots_.emplace_back();
+    free_.reserve(slots_.capacity());
   } else {
     return absl::ResourceExhaustedError(
         absl::StrCat("all ", released_.size(),

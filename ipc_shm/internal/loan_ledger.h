@@ -23,11 +23,14 @@ class LoanLedger {
   // `released` outlives the ledger.
   explicit LoanLedger(absl::Span<const std::atomic<uint32_t>> released) : released_(released) {}
 
+  // How many slots were ever opened; those with the lowest numbers.
+  size_t opened() const { return slots_.size(); }
+
   // A slot of which nothing is out. RESOURCE_EXHAUSTED: there is none.
   absl::StatusOr<uint32_t> Open();
 
   // Once everything is back: the slot may be opened again.
-  void Close(uint32_t slot) { free_.push_back(slot); }
+  void Close(uint32_t slot) noexcept { free_.push_back(slot); }
 
   // One more is out.
   LoanHandle Lend(uint32_t slot);
@@ -47,8 +50,8 @@ class LoanLedger {
   };
 
   const absl::Span<const std::atomic<uint32_t>> released_;
-  std::vector<Slot> slots_;  // Those that were ever opened.
-  std::vector<uint32_t> free_;
+  std::vector<Slot> slots_;     // Those that were ever opened.
+  std::vector<uint32_t> free_;  // Has room for all of them.
 };
 
 }  // namespace internal

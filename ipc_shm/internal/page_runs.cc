@@ -25,15 +25,18 @@ PageRuns::Units PageRuns::Take(size_t count, std::vector<Units>* dirty) {
   const std::optional<size_t> first = used_.FindClearRun(first_free_, count);
   if (!first.has_value()) return {};
   const size_t end = *first + count;
-  used_.Set(*first, count);
-  if (*first == first_free_) first_free_ = end;
+  size_t dirty_units = 0;
   for (size_t begin = dirty_.NextSet(*first); begin < end;) {
     const size_t stretch_end = std::min(dirty_.NextClear(begin), end);
     dirty->push_back({begin, stretch_end - begin});
-    dirty_units_ -= stretch_end - begin;
+    dirty_units += stretch_end - begin;
     begin = dirty_.NextSet(stretch_end);
   }
+  // Nothing throws from here on.
+  used_.Set(*first, count);
+  if (*first == first_free_) first_free_ = end;
   dirty_.Clear(*first, count);
+  dirty_units_ -= dirty_units;
   return {*first, count};
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "ipc_shm/internal/return_stack.h"
@@ -94,13 +95,12 @@ void* PagedArena::AllocateSlowly(size_t bytes, size_t alignment, bool zeroed) {
 void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
   const size_t footprint = FootprintOf(bytes);
   if (TakeFromLimit(footprint, 1) == 0) return nullptr;
+  absl::Cleanup give_back = [&] { GiveBackToLimit(footprint); };
   void* const block = bytes >= kLargeBytes
                           ? AllocateLarge(bytes, zeroed)
                           : heap_->Allocate(footprint, std::max(alignment, FrontCache::kStepBytes), zeroed);
-  if (block == nullptr) {
-    GiveBackToLimit(footprint);
-    return nullptr;
-  }
+  if (block == nullptr) return nullptr;
+  std::move(give_back).Cancel();
   direct_bytes_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
   direct_blocks_.fetch_add(1, std::memory_order_relaxed);
   return block;
@@ -108,9 +108,12 @@ void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
 
 void* PagedArena::AllocateLarge(size_t bytes, bool zeroed) {
   bool is_zero;
-  void* const block = zeroed ? runs_.AllocateZeroed(bytes).data() : runs_.Allocate(bytes, &is_zero).data();
-  if (block != nullptr) large_blocks_.Add(block, runs_.RoundUp(bytes));
-  return block;
+  const absl::Span<std::byte> run = zeroed ? runs_.AllocateZeroed(bytes) : runs_.Allocate(bytes, &is_zero);
+  if (run.empty()) return nullptr;
+  absl::Cleanup free = [&] { runs_.Free(run); };
+  large_blocks_.Add(run.data(), run.size());
+  std::move(free).Cancel();
+  return run.data();
 }
 
 size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
@@ -138,8 +141,9 @@ size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {
   arena_.Collect();
   const size_t allowed = arena_.TakeFromLimit(bytes, blocks.size());
   if (allowed == 0) return 0;
-  const size_t taken = arena_.heap_->AllocateMany(bytes, FrontCache::kStepBytes, blocks.first(allowed));
-  arena_.GiveBackToLimit((allowed - taken) * bytes);
+  size_t taken = 0;
+  const absl::Cleanup give_back = [&] { arena_.GiveBackToLimit((allowed - taken) * bytes); };
+  taken = arena_.heap_->AllocateMany(bytes, FrontCache::kStepBytes, blocks.first(allowed));
   return taken;
 }
 

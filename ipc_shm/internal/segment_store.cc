@@ -103,11 +103,11 @@ MemoryUsage SegmentStore::Usage() const {
 
 absl::StatusOr<std::unique_ptr<StoredSegments>> SegmentStore::Publish(absl::Span<const absl::Span<std::byte>> segments,
                                                                       absl::Span<const size_t> used) {
-  SLUICE_ASSIGN_OR_RETURN(const uint32_t slot, arena_->OpenSlot());
   Segments kept;
   std::vector<SegmentAddress> addresses;
   kept.reserve(segments.size());
   addresses.reserve(segments.size());
+  SLUICE_ASSIGN_OR_RETURN(const uint32_t slot, arena_->OpenSlot());
   for (size_t i = 0; i < segments.size(); ++i) {
     std::byte* const data = segments[i].data();
     kept.push_back(absl::MakeSpan(data, arena_->arena().Shrink(data, segments[i].size(), used[i])));

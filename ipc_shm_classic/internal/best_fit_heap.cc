@@ -37,9 +37,9 @@ class Chunk {
 
   // Its memory is there.
   void Open() {
+    live_.emplace(memory_.size() / kNaturalAlignment);
     state_ = State::kInUse;
     tree_ = new (memory_.data()) Tree(memory_.size(), 0);
-    live_.emplace(memory_.size() / kNaturalAlignment);
     refused_ = memory_.size();
   }
 
