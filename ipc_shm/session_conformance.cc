@@ -1,5 +1,8 @@
 #include "ipc_shm/session_conformance.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <csignal>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +23,7 @@
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_shm/testing/shared_pages.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
@@ -252,6 +256,32 @@ TEST_P(SessionConformance, MemoryComesBack) {
     ASSERT_OK(served.channel().Request(std::move(request), TimeLimit()));
     ASSERT_OK(served.Ask(5));
   }
+}
+
+// H6: neither addresses of private memory nor what lay in it before.
+TEST_P(SessionConformance, MessagesTellNothingOfPrivateMemory) {
+  mallopt(M_PERTURB, SharedPages::kOldByte);
+  {
+    Served served(GetParam());
+    // Within the ring, around the largest that lies there, and beyond.
+    for (const size_t bytes : {0, 1, 100, 900, 1000, 1100, 5000, 1'000'000}) {
+      Message<Parcel> request = served.channel().NewMessage();
+      Fill(request.body(), bytes, 3, bytes);
+      ASSERT_OK(served.channel().Request(std::move(request), TimeLimit()));
+      ASSERT_OK(served.Ask(2));
+    }
+    const SharedPages pages = SharedPages::Now();
+    EXPECT_EQ(pages.private_addresses, "");
+    EXPECT_EQ(pages.old_words, 0u);
+    EXPECT_GT(pages.words, 100'000u);
+    // It would be seen.
+    Message<Parcel> request = served.channel().NewMessage();
+    capnp::Data::Builder part = request.body().initParts(1).init(0, 2000);
+    std::fill(part.begin(), part.end(), SharedPages::kOldByte);
+    ASSERT_OK(served.channel().Request(std::move(request), TimeLimit()));
+    EXPECT_GT(SharedPages::Now().old_words, 100u);
+  }
+  mallopt(M_PERTURB, 0);
 }
 
 // R1: the message that does not fit is refused with figures, and the session goes on.

@@ -25,6 +25,7 @@ constexpr uintptr_t kLeastPrivate = uintptr_t{1} << 32;
 // What is larger is a sanitizer's shadow, in which numbers lie by chance.
 constexpr uintptr_t kMostPrivate = uintptr_t{16} << 30;
 constexpr size_t kMostText = 2000;
+constexpr uint64_t kOldWord = 0x0101010101010101 * uint64_t{SharedPages::kOldByte};
 
 struct Mapping {
   uintptr_t begin = 0;
@@ -75,6 +76,7 @@ SharedPages SharedPages::Now() {
       for (size_t word = 0; word < page.size(); ++word) {
         if (page[word] == 0) continue;
         ++found.words;
+        if (page[word] == kOldWord || page[word] == ~kOldWord) ++found.old_words;
         const auto holder = private_by_end.upper_bound(page[word]);
         if (holder == private_by_end.end() || page[word] < holder->second->begin) continue;
         if (found.private_addresses.size() > kMostText) continue;

@@ -15,6 +15,11 @@ struct SharedPages {
   // Each word whose value lies in a mapping that is not shared, with both places; "": there is none.
   std::string private_addresses = {};
 
+  size_t old_words = 0;  // Of bytes that are `kOldByte`, or its complement, alone.
+
+  // With mallopt(M_PERTURB, kOldByte), what the heap gives out and takes back is of these.
+  static constexpr int kOldByte = 0xa5;
+
   // All pages of memfds of this library that are in memory, whoever wrote them.
   static SharedPages Now();
 };
