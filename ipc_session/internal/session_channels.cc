@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_session/internal/limits.h"
@@ -71,6 +72,7 @@ SessionChannels::SessionChannels(Parts parts)
       link_(std::move(parts.link)),
       outboxes_(std::move(parts.outboxes)),
       max_channels_(parts.max_channels),
+      memory_(std::move(parts.memory)),
       first_count_(parts.channels),
       first_peer_id_(FirstId(Other(side_))),
       lanes_(outboxes_->own.layout()),
@@ -319,7 +321,9 @@ absl::Status SessionChannels::WaitUntil(Ready ready, Deadline deadline, absl::Du
 }
 
 void SessionChannels::Send(const ChannelFrame& frame, Fd descriptor) {
-  unsent_.push_back({.bytes = Encode(frame), .descriptor = std::move(descriptor)});
+  const auto* const region = std::get_if<RegionFrame>(&frame);
+  unsent_.push_back(
+      {.bytes = Encode(frame), .descriptor = std::move(descriptor), .region = region == nullptr ? 0 : region->number});
   Flush();
 }
 
@@ -334,6 +338,30 @@ void SessionChannels::Flush() {
     unsent_.pop_front();  // On an error the session has ended, which others tell.
   }
   if (unsent_.size() > kMaxUnsent) link_->End(absl::DataLossError("the peer opens channels, but reads no answer"));
+}
+
+// Regions.
+
+absl::StatusOr<uint32_t> SessionChannels::Announce(const OfferedRegion& region, uint64_t address) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  const MutexLock lock(mutex_);
+  SLUICE_RETURN_IF_ERROR(ProcessLocked());
+  if (own_regions_ >= kMaxLaterRegions) {
+    return absl::ResourceExhaustedError(absl::StrCat("this side of the session has shared ", own_regions_,
+                                                     " arenas, which is the most; put more into one of them"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(Fd descriptor, Duplicate(region.fd));
+  const uint32_t number = SessionMemory::kFirstLaterRegion + own_regions_++;
+  Send(RegionFrame{.number = number, .bytes = region.bytes, .address = address}, std::move(descriptor));
+  os::Point("session.region.announced");
+  return number;
+}
+
+bool SessionChannels::IsAnnounced(uint32_t number) {
+  if (fork_guard_.InForkedChild()) return false;
+  const MutexLock lock(mutex_);
+  Flush();
+  return absl::c_none_of(unsent_, [number](const Unsent& unsent) { return unsent.region == number; });
 }
 
 size_t SessionChannels::Count() const { return live_.size() + openings_.size() + offers_.size(); }

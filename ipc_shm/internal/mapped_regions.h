@@ -42,6 +42,9 @@ absl::StatusOr<std::shared_ptr<const Region>> MakeRegionAt(absl::string_view nam
 absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion received, Access access, uint64_t address,
                                                           std::vector<Reservation> reserved = {});
 
+// The same of a region with an arena, behind whose headers the window begins. DATA_LOSS also: it is too small for one.
+absl::StatusOr<RegionWindow> MapArena(ReceivedRegion received, Access access, uint64_t address);
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc
