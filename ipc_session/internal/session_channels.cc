@@ -3,7 +3,6 @@
 #include <limits>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "ipc_session/internal/limits.h"
@@ -338,30 +337,6 @@ void SessionChannels::Flush() {
     unsent_.pop_front();  // On an error the session has ended, which others tell.
   }
   if (unsent_.size() > kMaxUnsent) link_->End(absl::DataLossError("the peer opens channels, but reads no answer"));
-}
-
-// Regions.
-
-absl::StatusOr<uint32_t> SessionChannels::Announce(const OfferedRegion& region, uint64_t address) {
-  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
-  const MutexLock lock(mutex_);
-  SLUICE_RETURN_IF_ERROR(ProcessLocked());
-  if (own_regions_ >= kMaxLaterRegions) {
-    return absl::ResourceExhaustedError(absl::StrCat("this side of the session has shared ", own_regions_,
-                                                     " arenas, which is the most; put more into one of them"));
-  }
-  SLUICE_ASSIGN_OR_RETURN(Fd descriptor, Duplicate(region.fd));
-  const uint32_t number = SessionMemory::kFirstLaterRegion + own_regions_++;
-  Send(RegionFrame{.number = number, .bytes = region.bytes, .address = address}, std::move(descriptor));
-  os::Point("session.region.announced");
-  return number;
-}
-
-bool SessionChannels::IsAnnounced(uint32_t number) {
-  if (fork_guard_.InForkedChild()) return false;
-  const MutexLock lock(mutex_);
-  Flush();
-  return absl::c_none_of(unsent_, [number](const Unsent& unsent) { return unsent.region == number; });
 }
 
 size_t SessionChannels::Count() const { return live_.size() + openings_.size() + offers_.size(); }

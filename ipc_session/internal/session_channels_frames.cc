@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "ipc_session/internal/limits.h"
 #include "ipc_session/internal/session_channels.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -123,25 +122,6 @@ absl::Status SessionChannels::HandleFrame(const RetireFrame& frame) {
   live->second.peer_end->Ended(frame.received);
   ForgetIfRetired(id);
   return absl::OkStatus();
-}
-
-absl::Status SessionChannels::HandleFrame(const RegionFrame& frame, std::vector<Fd> descriptors,
-                                          const absl::Status& lost) {
-  os::Point("session.region.received");
-  const auto broken = [&frame](absl::string_view what) {
-    return absl::DataLossError(
-        absl::StrCat("the peer broke the session protocol: the region that it announced as ", frame.number, what));
-  };
-  if (memory_ == nullptr) return broken(" came into a session without shared memory");
-  if (peer_regions_ >= kMaxLaterRegions) return broken(absl::StrCat(" is one more than ", kMaxLaterRegions));
-  const uint32_t due = SessionMemory::kFirstLaterRegion + peer_regions_;
-  if (frame.number != due) return broken(absl::StrCat(" is not ", due, ", which is the next"));
-  ++peer_regions_;
-  if (!lost.ok()) return memory_->AdoptLater(lost, frame.address);
-  if (descriptors.size() != 1) {
-    return broken(absl::StrCat(" came with ", descriptors.size(), " descriptors, where 1 is due"));
-  }
-  return memory_->AdoptLater(ReceivedRegion{.fd = std::move(descriptors[0]), .bytes = frame.bytes}, frame.address);
 }
 
 }  // namespace internal

@@ -73,7 +73,7 @@ TEST_F(SessionRegionsTest, ThereIsALimit) {
   EXPECT_EQ(diary_->later.size(), kMaxLaterRegions);
 }
 
-// B2: nothing waits, and what found no room goes out once there is some.
+// B3: nothing waits, and what found no room goes out once there is some.
 TEST_F(SessionRegionsTest, WithAFullSocketTheyGoOutLater) {
   {
     const OsTesting os({FailCall("SendMsg", EAGAIN, {.times = kAlways})});
@@ -102,7 +102,7 @@ TEST_F(SessionRegionsTest, AreTakenInAfterTheEndOfThePeer) {
   EXPECT_THAT(diary_->later, ElementsAre("1000 at 77"));
 }
 
-// F10: no descriptor is to be had for one; it counts as announced.
+// R2: no descriptor is to be had for one; it counts as announced.
 SLUICE_CHILD_ROLE(crowded_receiver) {
   const auto diary = std::make_shared<MemoryDiary>();
   const CoreAndStranger peer = MakeCoreAndStranger(1, MemoryFor(diary));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,19 @@ TEST_F(FurtherArenasTest, AreSharedOnce) {
   EXPECT_THAT(arenas_.NumberOf(*two), IsOkAndHolds(kServerRegion + 2));
   EXPECT_THAT(Share(three), StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("that is all")));
   EXPECT_THAT(arenas_.NumberOf(*three), StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("(Share)")));
+}
+
+TEST_F(FurtherArenasTest, AreSharedOnceByManyThreads) {
+  const auto arena = AnArena();
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      EXPECT_OK(Share(arena));
+      EXPECT_THAT(arenas_.NumberOf(*arena), IsOkAndHolds(kServerRegion + 1));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(exchange_->announced, ElementsAre(4096));
 }
 
 TEST_F(FurtherArenasTest, NothingIsLentBeforeThePeerIsTold) {
