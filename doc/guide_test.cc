@@ -238,6 +238,32 @@ absl::StatusOr<std::shared_ptr<const Prices>> BorrowPrices(memory::Session& sess
 // guide]
 
 // [guide
+struct Menu {
+  memory::OwnArena arena;
+  std::shared_ptr<Prices> prices;
+};
+
+// At any time, with or without sessions.
+absl::StatusOr<Menu> MakeMenu() {
+  absl::StatusOr<memory::OwnArena> arena = memory::OwnArena::Create(uint64_t{64} << 20);
+  if (!arena.ok()) return arena.status();
+  absl::StatusOr<std::shared_ptr<Prices>> prices = arena->Construct<Prices>();
+  if (!prices.ok()) return prices.status();
+  (*prices)->emplace("tea", 2.5);
+  return Menu{*std::move(arena), *std::move(prices)};
+}
+
+// To each peer, whichever side this is; it borrows as ever.
+absl::Status LendMenu(memory::Session& session, const Menu& menu) {
+  if (absl::Status shared = session.Share(menu.arena); !shared.ok()) return shared;  // Once more does nothing.
+  ipc::Channel channel = session.TakeChannel(0);
+  absl::StatusOr<ipc::shm::Loan> loan = session.Lend(menu.prices);
+  if (!loan.ok()) return loan.status();
+  return ipc::shm::SendLoan(channel, *std::move(loan));
+}
+// guide]
+
+// [guide
 absl::StatusOr<size_t> WaitThreeTimes(ipc::Channel& channel, absl::Span<std::byte> buffer) {
   channel.set_wait_mode(ipc::WaitMode::kSleep);
   absl::StatusOr<std::optional<size_t>> now = channel.TryReceive(buffer);  // Never waits; nullopt: nothing is there.
@@ -367,6 +393,15 @@ SLUICE_CHILD_ROLE(price_host) {
     sessions.push_back(*std::move(session));
   }
   return HearParent() == "end" ? 0 : 1;
+}
+
+// Asks what it is lent for the price of tea.
+SLUICE_CHILD_ROLE(thirsty_host) {
+  return HostIn(arguments[0], [](memory::Session& session) {
+    const absl::StatusOr<std::shared_ptr<const Prices>> menu = BorrowPrices(session);
+    TellParent(menu.ok() ? absl::StrCat((*menu)->find("tea")->second) : menu.status().ToString());
+    return menu.status();
+  });
 }
 
 SLUICE_CHILD_ROLE(file_host) {
@@ -529,6 +564,17 @@ TEST_F(GuideTest, ManyClientsReadOneObject) {
   host_->Tell("end");
   EXPECT_EQ(host_->Wait(), 0);
 }
+
+TEST_F(GuideTest, ManySessionsShareAnArena) {
+  Meet("thirsty_host");
+  ASSERT_OK_AND_ASSIGN(const Menu menu, MakeMenu());
+  EXPECT_OK(LendMenu(*session_, menu));
+  EXPECT_EQ(host_->Hear(), "2.5");
+  ASSERT_OK_AND_ASSIGN(memory::Session next, ::Connect(OptionsIn(folder_.path())));
+  EXPECT_OK(LendMenu(next, menu));
+  EXPECT_EQ(host_->Hear(), "2.5");
+}
+
 // Appends the snippets of a source that must have some.
 void AppendSnippets(const std::string& source, std::vector<std::string>& snippets) {
   const std::vector<std::string> found = Snippets(source);

@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SHM_CLASSIC_SESSION_H_
 
 #include "ipc_shm/internal/memory_session.h"
+#include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm_classic/internal/classic_memory.h"
 
 namespace ipc {
@@ -23,6 +24,10 @@ namespace session::shm::classic {
 using Session = internal::MemorySession<internal::ClassicKind>;
 using ClientSession = Session;
 using Server = internal::MemoryServer<internal::ClassicKind>;
+
+// For such sessions to share. Objects that were lent from it may be written by both sides, but only its owner allocates
+// there.
+using OwnArena = internal::OwnArena<internal::ClassicKind>;
 
 }  // namespace session::shm::classic
 }  // namespace sluice_0

@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SHM_JEMALLOC_SESSION_H_
 
 #include "ipc_shm/internal/memory_session.h"
+#include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm_jemalloc/internal/jemalloc_memory.h"
 
 namespace ipc {
@@ -16,6 +17,9 @@ namespace session::shm::jemalloc {
 using Session = internal::MemorySession<internal::JemallocKind>;
 using ClientSession = Session;
 using Server = internal::MemoryServer<internal::JemallocKind>;
+
+// For such sessions to share. Peers map it for reading.
+using OwnArena = internal::OwnArena<internal::JemallocKind>;
 
 }  // namespace session::shm::jemalloc
 }  // namespace sluice_0

@@ -13,13 +13,13 @@ namespace internal {
 namespace {
 
 // The places of the frames in `ChannelFrame`, plus 1.
-enum class FrameType : uint8_t { kOpen = 1, kAccept = 2, kRefuse = 3, kWithdraw = 4, kRetire = 5 };
+enum class FrameType : uint8_t { kOpen = 1, kAccept = 2, kRefuse = 3, kWithdraw = 4, kRetire = 5, kRegion = 6 };
 
 struct Header {
   FrameType type;
   PipeKind pipe = PipeKind::kRing;
   uint16_t metadata_bytes = 0;
-  uint32_t channel;
+  uint32_t channel;  // Or region.
 };
 
 struct LaneBody {
@@ -27,7 +27,12 @@ struct LaneBody {
   uint64_t ring_bytes;
 };
 
-static_assert(sizeof(Header) == 8 && sizeof(LaneBody) == 16);
+struct RegionBody {
+  uint64_t bytes;
+  uint64_t address;
+};
+
+static_assert(sizeof(Header) == 8 && sizeof(LaneBody) == 16 && sizeof(RegionBody) == 16);
 static_assert(sizeof(Header) + sizeof(LaneBody) + kMaxMetadataBytes <= Link::kMaxControlBytes);
 static_assert(sizeof(Header) + sizeof(RefusalBody) <= Link::kMaxControlBytes);
 
@@ -74,6 +79,12 @@ std::string EncodeFrame(const RetireFrame& frame) {
   return packet;
 }
 
+std::string EncodeFrame(const RegionFrame& frame) {
+  std::string packet = Start(FrameType::kRegion, frame.number);
+  AppendWire(RegionBody{.bytes = frame.bytes, .address = frame.address}, &packet);
+  return packet;
+}
+
 }  // namespace
 
 std::string Encode(const ChannelFrame& frame) {
@@ -96,6 +107,9 @@ absl::StatusOr<ChannelFrame> DecodeChannelFrame(absl::Span<const std::byte> pack
   uint64_t received = 0;
   const bool retires = header.type == FrameType::kRetire;
   if (retires && !TakeWire(&packet, &received)) return Malformed("a retirement is too short");
+  RegionBody region = {};
+  const bool announces = header.type == FrameType::kRegion;
+  if (announces && !TakeWire(&packet, &region)) return Malformed("an announcement of a region is too short");
   if (packet.size() != header.metadata_bytes || packet.size() > kMaxMetadataBytes) {
     return Malformed("a frame has another size than it says");
   }
@@ -117,6 +131,8 @@ absl::StatusOr<ChannelFrame> DecodeChannelFrame(absl::Span<const std::byte> pack
       return WithdrawFrame{.channel = header.channel};
     case FrameType::kRetire:
       return RetireFrame{.channel = header.channel, .received = received};
+    case FrameType::kRegion:
+      return RegionFrame{.number = header.channel, .bytes = region.bytes, .address = region.address};
   }
   return Malformed(absl::StrCat("a frame of type ", static_cast<int>(header.type)));
 }

@@ -1,12 +1,15 @@
-// The control packets with which channels come and go in an open session: what they say, and how they look.
+// The control packets of an open session, with which channels come and go and regions are announced: what they say, and
+// how they look.
 //
 //   opener: open [descriptor]  -->
 //                              <--  acceptor: accept, or refuse
 //   opener: withdraw           -->            (instead of waiting on; answered all the same)
 //   either: retire             -->            (its end is destroyed: it looks at the other's lane no more)
 //
-// Decoding is the one step between a peer's bytes and their use; whether a lane lies in the peer's outbox is checked
-// beside it.
+//   either: region [descriptor] -->           (it has a further region, and may lend what lies there)
+//
+// Decoding is the one step between a peer's bytes and their use; whether a lane lies in the peer's outbox, and whether
+// a descriptor is such a region, is checked beside it.
 
 #ifndef SLUICE_IPC_SESSION_INTERNAL_CHANNEL_FRAMES_H_
 #define SLUICE_IPC_SESSION_INTERNAL_CHANNEL_FRAMES_H_
@@ -63,7 +66,15 @@ struct RetireFrame {
   friend bool operator==(const RetireFrame&, const RetireFrame&) = default;
 };
 
-using ChannelFrame = std::variant<OpenFrame, AcceptFrame, RefuseFrame, WithdrawFrame, RetireFrame>;
+struct RegionFrame {
+  uint32_t number = 0;  // Among the regions of its sender in this session.
+  uint64_t bytes = 0;
+  uint64_t address = 0;  // In its sender.
+
+  friend bool operator==(const RegionFrame&, const RegionFrame&) = default;
+};
+
+using ChannelFrame = std::variant<OpenFrame, AcceptFrame, RefuseFrame, WithdrawFrame, RetireFrame, RegionFrame>;
 
 std::string Encode(const ChannelFrame& frame);
 

@@ -23,6 +23,7 @@ using ::ipc::internal::AcceptFrame;
 using ::ipc::internal::ChannelFrame;
 using ::ipc::internal::OpenFrame;
 using ::ipc::internal::RefuseFrame;
+using ::ipc::internal::RegionFrame;
 using ::ipc::internal::RetireFrame;
 using ::ipc::internal::WithdrawFrame;
 using ::testing::HasSubstr;
@@ -41,7 +42,8 @@ std::vector<ChannelFrame> Frames() {
           AcceptFrame{.channel = 8, .lane = {1 << 20, 1 << 16}},
           RefuseFrame{.channel = 9, .refusal = {.reason = Reason::kLimit, .text = "why"}},
           WithdrawFrame{.channel = 10},
-          RetireFrame{.channel = 11, .received = uint64_t{1} << 40}};
+          RetireFrame{.channel = 11, .received = uint64_t{1} << 40},
+          RegionFrame{.number = 2, .bytes = uint64_t{1} << 30, .address = uint64_t{0x2000} << 32}};
 }
 
 TEST(ChannelFramesTest, TravelUnchanged) {
@@ -59,6 +61,8 @@ TEST(ChannelFramesTest, LookAsTheyDidBefore) {
             std::string("\3\0\0\0\1\0\0\0\1\0\0\0\2\0\0\0no", 18));
   EXPECT_EQ(Encode(WithdrawFrame{.channel = 1}), std::string("\4\0\0\0\1\0\0\0", 8));
   EXPECT_EQ(Encode(RetireFrame{.channel = 1, .received = 0x0203}), std::string("\5\0\0\0\1\0\0\0\3\2\0\0\0\0\0\0", 16));
+  EXPECT_EQ(Encode(RegionFrame{.number = 2, .bytes = 0x1000, .address = 0x0203}),
+            std::string("\6\0\0\0\2\0\0\0\0\x10\0\0\0\0\0\0\3\2\0\0\0\0\0\0", 24));
 }
 
 // M2, M3
@@ -75,7 +79,7 @@ TEST(ChannelFramesTest, EveryTruncationAndExtensionIsRefused) {
 // M5
 TEST(ChannelFramesTest, UnknownValuesAreRefused) {
   EXPECT_THAT(Decode(std::string(8, '\0')), StatusIs(kDataLoss, HasSubstr("type 0")));
-  EXPECT_THAT(Decode("\6" + std::string(7, '\0')), StatusIs(kDataLoss, HasSubstr("type 6")));
+  EXPECT_THAT(Decode("\7" + std::string(7, '\0')), StatusIs(kDataLoss, HasSubstr("type 7")));
   std::string packet = Encode(OpenFrame{});
   packet[1] = 3;
   EXPECT_THAT(Decode(packet), StatusIs(kDataLoss, HasSubstr("unknown kind of pipe")));
@@ -102,7 +106,7 @@ TEST(ChannelFramesTest, AnyBytesAreAFrameOrAnError) {
   for (int i = 0; i < 10000; ++i) {
     std::string bytes(random() % 200, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
-    if (!bytes.empty()) bytes[0] = static_cast<char>(random() % 7);
+    if (!bytes.empty()) bytes[0] = static_cast<char>(random() % 8);
     const absl::StatusOr<ChannelFrame> decoded = Decode(bytes);
     EXPECT_TRUE(decoded.ok() || decoded.status().code() == kDataLoss);
   }

@@ -71,6 +71,7 @@ SessionChannels::SessionChannels(Parts parts)
       link_(std::move(parts.link)),
       outboxes_(std::move(parts.outboxes)),
       max_channels_(parts.max_channels),
+      memory_(std::move(parts.memory)),
       first_count_(parts.channels),
       first_peer_id_(FirstId(Other(side_))),
       lanes_(outboxes_->own.layout()),
@@ -319,7 +320,9 @@ absl::Status SessionChannels::WaitUntil(Ready ready, Deadline deadline, absl::Du
 }
 
 void SessionChannels::Send(const ChannelFrame& frame, Fd descriptor) {
-  unsent_.push_back({.bytes = Encode(frame), .descriptor = std::move(descriptor)});
+  const auto* const region = std::get_if<RegionFrame>(&frame);
+  unsent_.push_back(
+      {.bytes = Encode(frame), .descriptor = std::move(descriptor), .region = region == nullptr ? 0 : region->number});
   Flush();
 }
 

@@ -1,4 +1,4 @@
-// The channels of a session: which there are, and how they come and go.
+// The channels of a session: which there are, and how they come and go. Its regions come the same way.
 
 #ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_CHANNELS_H_
 #define SLUICE_IPC_SESSION_INTERNAL_SESSION_CHANNELS_H_
@@ -43,7 +43,7 @@ namespace internal {
 // cross are no conflict. An own lane is used again once both sides have retired its channel. What comes from the peer
 // is acted upon by whichever call looks next; `mutex_` is held from the look at the link until it is, so that nobody
 // who waits for it misses it.
-class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
+class SessionChannels : public RegionExchange, public std::enable_shared_from_this<SessionChannels> {
  public:
   // How many channels may be opened by this side, and how many offered by the other, without an answer yet.
   static constexpr size_t kMaxUnanswered = 64;
@@ -54,6 +54,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
     std::shared_ptr<const Outboxes> outboxes;  // The own one has the lanes of `channels` initialised.
     uint32_t channels = 0;                     // That the session starts with.
     uint32_t max_channels = 0;
+    std::shared_ptr<SessionMemory> memory = nullptr;  // Takes the peer's regions; null: there are none.
   };
   static std::shared_ptr<SessionChannels> Create(Parts parts);
 
@@ -79,6 +80,10 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   // UNAVAILABLE: the peer has withdrawn it. On any error the peer is told that it is refused.
   absl::StatusOr<Channel> Accept(uint32_t id, const PipeSizes& sizes, Deadline deadline);
   void Refuse(uint32_t id, absl::string_view why);
+
+  absl::StatusOr<uint32_t> Announce(const OfferedRegion& region, uint64_t address) override;
+  bool IsAnnounced(uint32_t number) override;
+  void TakeIn() override { Process().IgnoreError(); }
 
   // Acts upon what came. Never waits. Errors: why the session has ended.
   absl::Status Process();
@@ -118,6 +123,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   struct Unsent {
     std::string bytes;
     Fd descriptor;
+    uint32_t region = 0;  // That it announces; 0: none.
   };
 
   explicit SessionChannels(Parts parts);
@@ -131,6 +137,9 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   absl::Status HandleFrame(RefuseFrame frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status HandleFrame(const WithdrawFrame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status HandleFrame(const RetireFrame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `lost`: why its descriptor did not arrive.
+  absl::Status HandleFrame(const RegionFrame& frame, std::vector<Fd> descriptors, const absl::Status& lost)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until `ready()`, acting upon what comes; sleeps only when `patience` is over.
   template <typename Ready>
   absl::Status WaitUntil(Ready ready, Deadline deadline, absl::Duration patience = absl::ZeroDuration())
@@ -162,6 +171,7 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   const std::shared_ptr<Link> link_;
   const std::shared_ptr<const Outboxes> outboxes_;
   const uint32_t max_channels_;
+  const std::shared_ptr<SessionMemory> memory_;  // Null: on the heap.
   const uint32_t first_count_;
   const uint32_t first_peer_id_;
 
@@ -175,6 +185,8 @@ class SessionChannels : public std::enable_shared_from_this<SessionChannels> {
   std::map<uint32_t, Offered> offers_ ABSL_GUARDED_BY(mutex_);
   std::deque<uint32_t> new_offers_ ABSL_GUARDED_BY(mutex_);  // Not handed out; some may be withdrawn.
   std::deque<Unsent> unsent_ ABSL_GUARDED_BY(mutex_);
+  uint32_t own_regions_ ABSL_GUARDED_BY(mutex_) = 0;  // Announced after the login.
+  uint32_t peer_regions_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace internal

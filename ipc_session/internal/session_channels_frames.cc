@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "ipc_session/internal/session_channels.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
@@ -35,6 +36,10 @@ absl::Status SessionChannels::ProcessLocked() {
 
 absl::Status SessionChannels::Handle(Link::Control control) {
   SLUICE_ASSIGN_OR_RETURN(ChannelFrame frame, DecodeChannelFrame(control.bytes));
+  if (const auto* const region = std::get_if<RegionFrame>(&frame)) {
+    return HandleFrame(*region, std::move(control.descriptors), control.lost_descriptors);
+  }
+  SLUICE_RETURN_IF_ERROR(control.lost_descriptors);
   if (auto* const open = std::get_if<OpenFrame>(&frame)) {
     return HandleFrame(std::move(*open), std::move(control.descriptors));
   }

@@ -121,7 +121,7 @@ TEST_F(HostilePeerTest, RandomBytes) {
     const CoreAndStranger peer = MakeCoreAndStranger(1);
     std::string bytes(1 + random() % 100, '\0');
     for (char& byte : bytes) byte = static_cast<char>(random());
-    bytes[0] = static_cast<char>(random() % 7);
+    bytes[0] = static_cast<char>(random() % 8);
     peer.Send(bytes);
     const absl::Status status = peer.core->channels()->Process();
     EXPECT_TRUE(status.ok() || status.code() == kDataLoss) << status;

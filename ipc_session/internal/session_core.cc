@@ -27,7 +27,8 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
                                          .link = link_,
                                          .outboxes = parts.outboxes,
                                          .channels = parts.channels,
-                                         .max_channels = parts.max_channels})),
+                                         .max_channels = parts.max_channels,
+                                         .memory = memory_})),
       dispatcher_(link_, channels_) {
   const std::shared_ptr<const Outboxes>& outboxes = parts.outboxes;
   if (memory_ != nullptr) {
@@ -36,7 +37,8 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
                                     .mapping = outboxes,
                                     .own_retired = &outboxes->own.retired(),
                                     .peer_retired = &outboxes->peer.retired(),
-                                    .peer_process = link_->peer_process()});
+                                    .peer_process = link_->peer_process()},
+                                   channels_);
   }
 }
 

@@ -1,4 +1,5 @@
-// What shared-memory kinds of session add to a plain one: regions that travel in the login, and a message store.
+// What shared-memory kinds of session add to a plain one: regions that travel in the login and later, and a message
+// store.
 
 #ifndef SLUICE_IPC_SESSION_INTERNAL_SESSION_MEMORY_H_
 #define SLUICE_IPC_SESSION_INTERNAL_SESSION_MEMORY_H_
@@ -53,6 +54,23 @@ struct ReceivedMemory {
   std::vector<uint64_t> places = {};  // Unchecked.
 };
 
+// How the memory of an open session tells the peer of further regions, and hears of the peer's. Any thread; nothing
+// waits.
+class RegionExchange {
+ public:
+  virtual ~RegionExchange() = default;
+
+  // Tells the peer of a region at `address`, now or as soon as the session's socket has room, and returns its number.
+  // RESOURCE_EXHAUSTED: kMaxLaterRegions were announced, or no descriptor is to be had for it. Other errors: why the
+  // session has ended.
+  virtual absl::StatusOr<uint32_t> Announce(const OfferedRegion& region, uint64_t address) = 0;
+  // Whether the announcement of region `number` is on its way, so that the peer finds it before it can find anything
+  // that is sent from now on.
+  virtual bool IsAnnounced(uint32_t number) = 0;
+  // Takes in what the peer announced.
+  virtual void TakeIn() = 0;
+};
+
 // For whom memory is made.
 struct MemoryRequest {
   Side side = Side::kClient;
@@ -89,11 +107,13 @@ struct MemoryUsage {
 };
 
 // One session's memory on one side. Called in this order: the client `Offer`s in its hello; the server `Adopt`s, then
-// `Offer`s in its welcome; the client `Adopt`s; both `Open`.
+// `Offer`s in its welcome; the client `Adopt`s; both `Open`. From then on `AdoptLater` may be called.
 class SessionMemory {
  public:
   static constexpr size_t kMaxRegions = 4;
   static constexpr size_t kMaxPlaces = 8;
+  // The number of the first region that is announced after the login; no kind offers more in it.
+  static constexpr uint32_t kFirstLaterRegion = 2;
 
   virtual ~SessionMemory() = default;
 
@@ -101,7 +121,12 @@ class SessionMemory {
   virtual absl::StatusOr<MemoryOffer> Offer() = 0;
   // Validates and maps what the peer offered. DATA_LOSS: it is not what this kind expects.
   virtual absl::Status Adopt(ReceivedMemory received) = 0;
-  virtual std::shared_ptr<MessageStore> Open(ReleaseCounters counters) = 0;
+  // `exchange` ends with the session.
+  virtual std::shared_ptr<MessageStore> Open(ReleaseCounters counters, std::weak_ptr<RegionExchange> exchange) = 0;
+
+  // Validates and maps the next region that the peer announced, which lies at `address` there; or, with an error, takes
+  // note of why it is not to be had. DATA_LOSS: it is not what this kind expects. One thread at a time.
+  virtual absl::Status AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address) = 0;
 
   // Once it is open; from any thread. nullopt: this kind cannot tell.
   virtual std::optional<MemoryUsage> Usage() const { return std::nullopt; }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ipc_session/internal/outbox.h"
+#include "ipc_session/internal/session_memory.h"
 #include "ipc_transport/internal/descriptors.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/fd.h"
@@ -23,6 +24,7 @@ using ::ipc::internal::OutboxLayout;
 using ::ipc::internal::OwnOutbox;
 using ::ipc::internal::PeerOutbox;
 using ::ipc::internal::SessionCore;
+using ::ipc::internal::SessionMemory;
 using ::ipc::internal::Side;
 
 constexpr uint64_t kRingBytes = 4096;
@@ -39,7 +41,8 @@ PeerOutbox MapOutbox(const OwnOutbox& outbox) {
   return PeerOutbox::Map(outbox.OpenReadOnly().value(), outbox.layout()).value();
 }
 
-std::shared_ptr<SessionCore> MakeCore(Side side, int socket, OwnOutbox own, PeerOutbox peer, uint32_t channels) {
+std::shared_ptr<SessionCore> MakeCore(Side side, int socket, OwnOutbox own, PeerOutbox peer, uint32_t channels,
+                                      std::shared_ptr<SessionMemory> memory) {
   return SessionCore::Create(
              {.side = side,
               .socket = Fd(socket),
@@ -47,7 +50,7 @@ std::shared_ptr<SessionCore> MakeCore(Side side, int socket, OwnOutbox own, Peer
               .outboxes = std::make_shared<const Outboxes>(Outboxes{.own = std::move(own), .peer = std::move(peer)}),
               .channels = channels,
               .max_channels = kMaxChannels,
-              .memory = nullptr,
+              .memory = std::move(memory),
               .peer = {.app = "other"},
               .peer_metadata = "metadata"})
       .value();
@@ -55,25 +58,29 @@ std::shared_ptr<SessionCore> MakeCore(Side side, int socket, OwnOutbox own, Peer
 
 }  // namespace
 
-CorePair MakeCorePair(uint32_t channels) {
+CorePair MakeCorePair(uint32_t channels, std::shared_ptr<SessionMemory> first_memory,
+                      std::shared_ptr<SessionMemory> second_memory) {
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) std::abort();
   OwnOutbox first = MakeOutbox(channels);
   OwnOutbox second = MakeOutbox(channels);
   PeerOutbox first_seen = MapOutbox(first);
   PeerOutbox second_seen = MapOutbox(second);
-  return {.first = MakeCore(Side::kClient, sockets[0], std::move(first), std::move(second_seen), channels),
-          .second = MakeCore(Side::kServer, sockets[1], std::move(second), std::move(first_seen), channels)};
+  return {.first = MakeCore(Side::kClient, sockets[0], std::move(first), std::move(second_seen), channels,
+                            std::move(first_memory)),
+          .second = MakeCore(Side::kServer, sockets[1], std::move(second), std::move(first_seen), channels,
+                             std::move(second_memory))};
 }
 
-CoreAndStranger MakeCoreAndStranger(uint32_t channels) {
+CoreAndStranger MakeCoreAndStranger(uint32_t channels, std::shared_ptr<SessionMemory> memory) {
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) std::abort();
   OwnOutbox own = MakeOutbox(channels);
   const OwnOutbox strangers = MakeOutbox(channels);
-  return {.core = MakeCore(Side::kClient, sockets[0], std::move(own), MapOutbox(strangers), channels),
-          .stranger = Fd(sockets[1]),
-          .outbox = strangers.layout()};
+  return {
+      .core = MakeCore(Side::kClient, sockets[0], std::move(own), MapOutbox(strangers), channels, std::move(memory)),
+      .stranger = Fd(sockets[1]),
+      .outbox = strangers.layout()};
 }
 
 void CoreAndStranger::Send(const std::string& bytes, absl::Span<const FdView> descriptors) const {

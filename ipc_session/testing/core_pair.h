@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "ipc_session/internal/outbox.h"
 #include "ipc_session/internal/session_core.h"
+#include "ipc_session/internal/session_memory.h"
 #include "ipc_util/fd.h"
 
 namespace ipc {
@@ -21,8 +22,9 @@ struct CorePair {
   std::shared_ptr<::ipc::internal::SessionCore> second;
 };
 
-// Ends the program where that fails.
-CorePair MakeCorePair(uint32_t channels);
+// Ends the program where that fails. Without memory a session is on the heap.
+CorePair MakeCorePair(uint32_t channels, std::shared_ptr<::ipc::internal::SessionMemory> first_memory = nullptr,
+                      std::shared_ptr<::ipc::internal::SessionMemory> second_memory = nullptr);
 
 // One end, of the client, and a peer that follows a script: its socket, and where its outbox has lanes.
 struct CoreAndStranger {
@@ -34,7 +36,8 @@ struct CoreAndStranger {
   void Send(const std::string& bytes, absl::Span<const FdView> descriptors = {}) const;
 };
 
-CoreAndStranger MakeCoreAndStranger(uint32_t channels);
+CoreAndStranger MakeCoreAndStranger(uint32_t channels,
+                                    std::shared_ptr<::ipc::internal::SessionMemory> memory = nullptr);
 
 }  // namespace testing
 }  // namespace sluice_0

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_util/region.h"
 
@@ -26,6 +27,9 @@ struct MemoryDiary {
   std::vector<uint64_t> adopted_bytes = {};
   std::vector<uint64_t> adopted_places = {};
   ::ipc::internal::ReleaseCounters counters = {};
+  std::weak_ptr<::ipc::internal::RegionExchange> exchange = {};
+  // Of later regions: the bytes, "at" the address; or the error.
+  std::vector<std::string> later = {};
 };
 
 class FakeMemory : public ::ipc::internal::SessionMemory {
@@ -56,10 +60,17 @@ class FakeMemory : public ::ipc::internal::SessionMemory {
     return adopt_status_;
   }
 
-  std::shared_ptr<MessageStore> Open(::ipc::internal::ReleaseCounters counters) override {
+  std::shared_ptr<MessageStore> Open(::ipc::internal::ReleaseCounters counters,
+                                     std::weak_ptr<::ipc::internal::RegionExchange> exchange) override {
     diary_->calls += "open";
     diary_->counters = std::move(counters);
+    diary_->exchange = std::move(exchange);
     return nullptr;
+  }
+
+  absl::Status AdoptLater(absl::StatusOr<::ipc::internal::ReceivedRegion> region, uint64_t address) override {
+    diary_->later.push_back(region.ok() ? absl::StrCat(region->bytes, " at ", address) : region.status().ToString());
+    return adopt_status_;
   }
 
  private:

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/internal/peer_regions.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/tsan_order.h"
 #include "ipc_util/internal/fork_guard.h"
@@ -18,17 +19,13 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// Regions of a lender by their numbers: that of the session, and that of the server's arena, which outlives it.
-inline constexpr uint32_t kSessionRegion = 0;
-inline constexpr uint32_t kServerRegion = 1;
-
 // What a borrower has of its peer. Shared by all that may borrow and by all loans, so that it stays mapped as long as
 // one of them lives. When the last of them ends, the peer is told that it has everything back.
 class Lender {
  public:
-  // `server_window`: a client's, of its server's arena; else empty.
+  // The windows as of PeerRegions.
   Lender(RegionWindow window, RegionWindow server_window, ReleaseCounters counters)
-      : window_(std::move(window)), server_window_(std::move(server_window)), counters_(std::move(counters)) {}
+      : regions_(std::move(window), std::move(server_window)), counters_(std::move(counters)) {}
   Lender(const Lender&) = delete;
   Lender& operator=(const Lender&) = delete;
   ~Lender() {
@@ -38,27 +35,22 @@ class Lender {
     os::Point("loan.retired");
   }
 
-  const RegionWindow& window() const { return window_; }
-  // Where what is lent in region `number` lies; null: the peer has no such region.
-  const RegionWindow* FindWindow(uint32_t number) const {
-    if (number == kSessionRegion) return &window_;
-    return number == kServerRegion && server_window_.region != nullptr ? &server_window_ : nullptr;
-  }
+  PeerRegions& regions() { return regions_; }
+  const PeerRegions& regions() const { return regions_; }
+  const RegionWindow& window() const { return regions_.session(); }
   size_t slots() const { return counters_.own.size(); }
 
   // Gives a loan in `slot` back.
   void Release(uint32_t slot) const {
     if (fork_guard_.InForkedChild()) return;
-    TsanGivenBack(window_);
-    TsanGivenBack(server_window_);
+    regions_.ForEach([](const RegionWindow& window) { TsanGivenBack(window); });
     // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew.
     counters_.own[slot].fetch_add(1, std::memory_order_release);
     os::Point("loan.released");
   }
 
  private:
-  const RegionWindow window_;
-  const RegionWindow server_window_;
+  PeerRegions regions_;
   const ReleaseCounters counters_;
   const ForkGuard fork_guard_;
 };

@@ -43,18 +43,6 @@ TEST_F(BorrowedLoanTest, KeepsWhatItNeeds) {
   EXPECT_TRUE(watched.expired());
 }
 
-TEST_F(BorrowedLoanTest, RegionsAreFoundByTheirNumbers) {
-  EXPECT_EQ(lender_->FindWindow(kSessionRegion), &lender_->window());
-  EXPECT_EQ(lender_->FindWindow(kServerRegion), nullptr) << "there is none";
-  EXPECT_EQ(lender_->FindWindow(kServerRegion + 1), nullptr);
-  const auto region = std::make_shared<const Region>();
-  const Lender of_server(RegionWindow(), RegionWindow{.region = region, .offset = 7, .bytes = 1},
-                         ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr});
-  ASSERT_NE(of_server.FindWindow(kServerRegion), nullptr);
-  EXPECT_EQ(of_server.FindWindow(kServerRegion)->offset, 7u);
-  EXPECT_EQ(of_server.FindWindow(kServerRegion + 1), nullptr);
-}
-
 // The peer learns that it has everything back once nobody here can borrow or holds a loan.
 TEST_F(BorrowedLoanTest, TheLastUserTells) {
   auto loan = std::make_unique<const BorrowedLoan>(lender_, 0);

@@ -17,7 +17,7 @@ constexpr uint32_t kRemembered = uint32_t{1} << 20;
 }  // namespace
 
 Borrower::Borrower(RegionWindow window, RegionWindow server_window, ReleaseCounters counters)
-    : lender_(std::make_shared<const Lender>(std::move(window), std::move(server_window), std::move(counters))) {}
+    : lender_(std::make_shared<Lender>(std::move(window), std::move(server_window), std::move(counters))) {}
 
 absl::Status Borrower::CheckSlot(LoanHandle loan) const {
   if (loan.slot < lender_->slots()) return absl::OkStatus();

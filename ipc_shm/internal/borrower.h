@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -26,6 +27,8 @@ class Borrower {
   Borrower(RegionWindow window, RegionWindow server_window, ReleaseCounters counters);
 
   const Lender& lender() const { return *lender_; }
+  // For what the peer announces. One thread at a time.
+  void AddRegion(absl::StatusOr<RegionWindow> window) { lender_->regions().Add(std::move(window)); }
   const RegionWindow& window() const { return lender_->window(); }
 
   // A loan of which there may be more: those of a message. DATA_LOSS: there is no such slot.
@@ -38,7 +41,7 @@ class Borrower {
  private:
   absl::Status CheckSlot(LoanHandle loan) const;
 
-  const std::shared_ptr<const Lender> lender_;
+  const std::shared_ptr<Lender> lender_;
   Mutex mutex_;
   std::vector<uint32_t> taken_ ABSL_GUARDED_BY(mutex_);  // The latest generation of each slot; 0: none.
 };

@@ -5,10 +5,13 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/object_entry.h"
+#include "ipc_shm/internal/peer_regions.h"
 #include "ipc_shm/internal/tsan_order.h"
 #include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
+#include "ipc_util/status.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -58,10 +61,10 @@ class EndedArenas {
   std::vector<std::unique_ptr<LendingArena>> arenas_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One loan of an object of the server's arena, and its owner together with others.
-class LendingArena::ServerLoan final : public Held {
+// One loan of an object of another arena, and its owner together with others.
+class LendingArena::FurtherLoan final : public Held {
  public:
-  ServerLoan(LendingArena& arena, std::shared_ptr<const void> object, bool has_destructor)
+  FurtherLoan(LendingArena& arena, std::shared_ptr<const void> object, bool has_destructor)
       : arena_(arena), object_(std::move(object)), has_destructor_(has_destructor) {}
 
   void CameBack(Destructors destructors) override {
@@ -85,22 +88,24 @@ class LendingArena::ServerLoan final : public Held {
 
 std::shared_ptr<LendingArena> LendingArena::Create(std::unique_ptr<shm::Arena> arena, RegionWindow own,
                                                    RegionWindow peer, ReleaseCounters counters,
-                                                   ServerScope server_scope) {
+                                                   FurtherRegions further) {
   EndedArenas::Get().Sweep();
   return std::shared_ptr<LendingArena>(
-      new LendingArena(std::move(arena), std::move(own), std::move(peer), std::move(counters), std::move(server_scope)),
+      new LendingArena(std::move(arena), std::move(own), std::move(peer), std::move(counters), std::move(further)),
       [](LendingArena* ended) { EndedArenas::Get().End(std::unique_ptr<LendingArena>(ended)); });
 }
 
 void LendingArena::SweepEnded() { EndedArenas::Get().Sweep(); }
 
 LendingArena::LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
-                           ReleaseCounters counters, ServerScope server_scope)
+                           ReleaseCounters counters, FurtherRegions further)
     : arena_(std::move(arena)),
       own_(std::move(own)),
-      server_arena_(std::move(server_scope.arena)),
-      borrower_(std::move(peer), std::move(server_scope.window), counters),
-      book_(std::move(counters)) {}
+      further_(std::move(further.exchange)),
+      borrower_(std::move(peer), std::move(further.server_window), counters),
+      book_(std::move(counters)) {
+  if (further.server_arena != nullptr) further_.AddServers(further.server_arena, further.server_arena->own_);
+}
 
 LendingArena::~LendingArena() = default;
 
@@ -205,25 +210,26 @@ absl::StatusOr<shm::LoanRef> LendingArena::Lend(ObjectEntry& entry) {
                       .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
 }
 
-absl::StatusOr<shm::LoanRef> LendingArena::LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object) {
+absl::StatusOr<shm::LoanRef> LendingArena::LendFurther(const ObjectEntry& entry, std::shared_ptr<const void> object) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  SLUICE_ASSIGN_OR_RETURN(const uint32_t region, further_.NumberOf(entry.arena()));
   ReclaimSome();
-  TsanLent(server_arena_->own_);
-  auto server_loan = std::make_unique<ServerLoan>(*this, std::move(object), entry.destroy_ != nullptr);
+  TsanLent(entry.arena().own_);
+  auto further_loan = std::make_unique<FurtherLoan>(*this, std::move(object), entry.destroy_ != nullptr);
   loans_out_.fetch_add(1, std::memory_order_relaxed);
   destructors_due_.fetch_add(1, std::memory_order_relaxed);
-  const absl::StatusOr<LoanHandle> loan = LendOnce(*server_loan);
-  if (!loan.ok()) {
+  absl::Cleanup take_back = [&] {
     loans_out_.fetch_sub(1, std::memory_order_relaxed);
     destructors_due_.fetch_sub(1, std::memory_order_relaxed);
-    return loan.status();
-  }
-  server_loan.release();  // The book's, until it came back.
+  };
+  SLUICE_ASSIGN_OR_RETURN(const LoanHandle loan, LendOnce(*further_loan));
+  std::move(take_back).Cancel();
+  further_loan.release();  // The book's, until it came back.
   os::Point("loan.lent");
-  return shm::LoanRef{.offset = server_arena_->own_.OffsetOf(entry.object_),
-                      .region = kServerRegion,
-                      .slot = loan->slot,
-                      .generation = loan->generation,
+  return shm::LoanRef{.offset = entry.arena().own_.OffsetOf(entry.object_),
+                      .region = region,
+                      .slot = loan.slot,
+                      .generation = loan.generation,
                       .object_generation = entry.header_.generation.load(std::memory_order_relaxed)};
 }
 
@@ -235,16 +241,47 @@ void LendingArena::GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end
   if (!in_forked_child()) book_.GoesBy(slot, std::move(peer_end), message);
 }
 
+absl::Status LendingArena::Share(const std::shared_ptr<LendingArena>& arena, FdView for_peer) {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  return further_.Share(arena, arena->own_, for_peer);
+}
+
+absl::Status LendingArena::AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address, Access access,
+                                      Pages pages) {
+  if (!region.ok()) {
+    borrower_.AddRegion(WithContext(region.status(), "the peer's arena is not here"));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<RegionWindow> window = MapArena(*std::move(region), access, address, pages);
+  if (absl::IsDataLoss(window.status())) return window.status();
+  if (!window.ok()) {
+    window = WithContext(window.status(), "the peer's arena is not here");
+  } else if (window->region->address() != address) {
+    window = absl::FailedPreconditionError(absl::StrCat(
+        "the peer's arena is not here: it lies at 0x", absl::Hex(address),
+        " in the peer, and in this process something else lies there; let the peer make another arena and share that"));
+  }
+  borrower_.AddRegion(std::move(window));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<void*> LendingArena::Borrow(const shm::LoanRef& ref, const ObjectType& type,
                                            std::shared_ptr<const BorrowedLoan>* loan) {
   SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
   SLUICE_ASSIGN_OR_RETURN(BorrowedLoan borrowed, borrower_.TakeOnce({.slot = ref.slot, .generation = ref.generation}));
-  const RegionWindow* const window = borrower_.lender().FindWindow(ref.region);
+  const PeerRegions& regions = borrower_.lender().regions();
+  const absl::StatusOr<RegionWindow>* window = regions.Find(ref.region);
+  if (window == nullptr) {
+    // The reference may have overtaken the announcement of its region.
+    if (const std::shared_ptr<RegionExchange> exchange = further_.exchange()) exchange->TakeIn();
+    window = regions.Find(ref.region);
+  }
   if (window == nullptr) {
     return absl::DataLossError(absl::StrCat("the peer lent an object in region ", ref.region, ", which it has not"));
   }
-  TsanBorrowed(*window);
-  SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(*window, ref, type));
+  SLUICE_RETURN_IF_ERROR(window->status());
+  TsanBorrowed(**window);
+  SLUICE_ASSIGN_OR_RETURN(std::byte* const object, FindLent(**window, ref, type));
   *loan = std::make_shared<const BorrowedLoan>(std::move(borrowed));
   os::Point("loan.borrowed");
   return object;
@@ -276,16 +313,16 @@ void LendingArena::Destroy(ObjectEntry* entry) {
 }
 
 LendingArena::Place LendingArena::PlaceOf(absl::Span<const std::byte> memory) const {
-  const Lender& lender = borrower_.lender();
-  const RegionWindow* const windows[] = {&own_, lender.FindWindow(kSessionRegion), lender.FindWindow(kServerRegion),
-                                         server_arena_ != nullptr ? &server_arena_->own_ : nullptr};
-  for (const RegionWindow* const window : windows) {
-    if (window == nullptr || window->region == nullptr) continue;
-    if (!window->region->Contains(memory.data())) continue;
-    const size_t offset = window->OffsetOf(memory.data());
-    if (window->Contains(offset, memory.size())) return {.region = window->region, .offset = offset};
-  }
-  return {};
+  Place place;
+  const auto look_in = [&](const RegionWindow& window) {
+    if (place.region != nullptr || window.region == nullptr || !window.region->Contains(memory.data())) return;
+    const size_t offset = window.OffsetOf(memory.data());
+    if (window.Contains(offset, memory.size())) place = {.region = window.region, .offset = offset};
+  };
+  look_in(own_);
+  borrower_.lender().regions().ForEach(look_in);
+  further_.ForEach(look_in);
+  return place;
 }
 
 absl::Status LendingArena::FullFor(const ObjectType& type) const {

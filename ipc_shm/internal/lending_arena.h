@@ -17,6 +17,7 @@
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/borrowed_loan.h"
 #include "ipc_shm/internal/borrower.h"
+#include "ipc_shm/internal/further_arenas.h"
 #include "ipc_shm/internal/loan_book.h"
 #include "ipc_shm/internal/loan_owner.h"
 #include "ipc_shm/internal/object_header.h"
@@ -24,6 +25,7 @@
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_transport/internal/peer_end.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/internal/fork_guard.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/region.h"
@@ -35,10 +37,11 @@ namespace internal {
 class LendingArena;
 class ObjectEntry;
 
-// What outlives a session, beside it.
-struct ServerScope {
-  std::shared_ptr<LendingArena> arena = nullptr;  // A server's for the client; null: there is none.
-  RegionWindow window = {};                       // A client's, of that arena; empty: there is none.
+// What a session has beside its own region.
+struct FurtherRegions {
+  std::shared_ptr<LendingArena> server_arena = nullptr;  // A server's for the client; null: there is none.
+  RegionWindow server_window = {};                       // A client's, of that arena; empty: there is none.
+  std::weak_ptr<RegionExchange> exchange = {};           // For those that are announced later; null: there are none.
 };
 
 // Something that was lent and is held until it came back. Its end may be put off.
@@ -58,7 +61,7 @@ class LendingArena final : public LoanOwner {
   // `arena` allocates in `own`; what the peer lends lies in `peer`. Both windows are of their owner's region of the
   // session.
   static std::shared_ptr<LendingArena> Create(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
-                                              ReleaseCounters counters, ServerScope server_scope = {});
+                                              ReleaseCounters counters, FurtherRegions further = {});
   // Looks at those that live on, so that they give up addresses that are free. Runs destructors.
   static void SweepEnded();
   LendingArena(const LendingArena&) = delete;
@@ -69,7 +72,6 @@ class LendingArena final : public LoanOwner {
   const RegionWindow& own() const { return own_; }
   LoanBook& book() { return book_; }
   Borrower& borrower() { return borrower_; }
-  const std::shared_ptr<LendingArena>& server_arena() const { return server_arena_; }
   bool in_forked_child() const { return fork_guard_.InForkedChild(); }
 
   // As `shm::Arena`.
@@ -91,18 +93,23 @@ class LendingArena final : public LoanOwner {
 
   // One more loan of an object of this arena, whose owner the caller is. RESOURCE_EXHAUSTED: all slots are taken.
   absl::StatusOr<shm::LoanRef> Lend(ObjectEntry& entry);
-  // The same of an object of `server_arena()`, which the loan owns, too, until it is back: `object` is a copy of its
-  // owner's pointer.
-  absl::StatusOr<shm::LoanRef> LendOfServer(const ObjectEntry& entry, std::shared_ptr<const void> object);
+  // The same of an object of another arena, which the loan owns, too, until it is back: `object` is a copy of its
+  // owner's pointer. Also errors of FurtherArenas::NumberOf.
+  absl::StatusOr<shm::LoanRef> LendFurther(const ObjectEntry& entry, std::shared_ptr<const void> object);
   void TakeBack(uint32_t slot) override;
   void GoesBy(uint32_t slot, std::shared_ptr<const PeerEnd> peer_end, uint64_t message) override;
 
+  // Tells the peer of `arena`, one of its own, so that its objects can be lent. Errors as of FurtherArenas.
+  absl::Status Share(const std::shared_ptr<LendingArena>& arena, FdView for_peer);
+  // See SessionMemory::AdoptLater; peers have `access` to each other's arenas, of `pages`.
+  absl::Status AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address, Access access, Pages pages);
+
   // The peer's object that `ref` names, and the loan that ends with `*loan`. Errors as of Borrower::TakeOnce and
-  // FindLent; with those of the latter the loan is given back.
+  // FindLent; or why the region is not to be had here. But for those of the first the loan is given back.
   absl::StatusOr<void*> Borrow(const shm::LoanRef& ref, const ObjectType& type,
                                std::shared_ptr<const BorrowedLoan>* loan);
 
-  // Where `memory` lies, if that is mapped for this session, or for a server's arena; region null: nowhere.
+  // Where `memory` lies, if that is mapped for this session, or for an arena that it shares; region null: nowhere.
   struct Place {
     std::shared_ptr<const Region> region;
     size_t offset = 0;
@@ -121,10 +128,10 @@ class LendingArena final : public LoanOwner {
  private:
   friend class EndedArenas;
   friend class ObjectEntry;
-  class ServerLoan;
+  class FurtherLoan;
 
   LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer, ReleaseCounters counters,
-               ServerScope server_scope);
+               FurtherRegions further);
 
   // Lends by a slot of its own.
   absl::StatusOr<LoanHandle> LendOnce(LentThing& thing);
@@ -145,7 +152,7 @@ class LendingArena final : public LoanOwner {
   const ForkGuard fork_guard_;
   const std::unique_ptr<shm::Arena> arena_;
   const RegionWindow own_;
-  const std::shared_ptr<LendingArena> server_arena_;
+  FurtherArenas further_;
   Borrower borrower_;
 
   // Counters alone; they order nothing.
@@ -153,7 +160,7 @@ class LendingArena final : public LoanOwner {
   std::atomic<size_t> objects_{0};
   std::atomic<size_t> object_bytes_{0};
   std::atomic<size_t> loans_out_{0};
-  // Objects that are not destroyed yet and must be, and loans of the server's, which must come back.
+  // Objects that are not destroyed yet and must be, and loans of other arenas, which must come back.
   std::atomic<size_t> destructors_due_{0};
 
   Mutex mutex_;

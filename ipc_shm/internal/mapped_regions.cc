@@ -166,6 +166,14 @@ absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion receive
   return Share(*std::move(region), key);
 }
 
+absl::StatusOr<RegionWindow> MapArena(ReceivedRegion received, Access access, uint64_t address, Pages pages) {
+  if (received.bytes <= ArenaRegistry::kHeaderBytes) {
+    return absl::DataLossError(absl::StrCat("the peer's arena has ", received.bytes, " bytes, which hold none"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(received), access, address, {}, pages));
+  return WindowBehindHeaders(std::move(mapped));
+}
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

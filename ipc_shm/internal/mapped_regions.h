@@ -51,6 +51,10 @@ absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion receive
                                                           std::vector<Reservation> reserved = {},
                                                           Pages pages = Pages::kOrdinary);
 
+// The same of a region with an arena, behind whose headers the window begins. DATA_LOSS also: it is too small for one.
+absl::StatusOr<RegionWindow> MapArena(ReceivedRegion received, Access access, uint64_t address,
+                                      Pages pages = Pages::kOrdinary);
+
 }  // namespace internal
 }  // namespace sluice_0
 }  // namespace ipc

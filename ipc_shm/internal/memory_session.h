@@ -16,6 +16,7 @@
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
 #include "ipc_shm/internal/object_arena.h"
+#include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm/internal/server_arenas.h"
 #include "ipc_shm/internal/session_arena.h"
 #include "ipc_shm/loan.h"
@@ -43,7 +44,8 @@ inline constexpr bool kMayBorrowMutable = false;
 //   absl::StatusOr<shm::LoanRef> ref = shm::ReceiveLoan(channel);                         // The peer.
 //   absl::StatusOr<std::shared_ptr<const Index>> theirs = session.Borrow<Index>(*ref);
 //
-// What was constructed or borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when
+// Objects that many sessions are to borrow lie in an OwnArena, which each of them shares. What was constructed or
+// borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when
 // its process ends, when it let go of the channel before it received the loan, or, at the latest, when it has let go of
 // its session and of all that it borrowed in it: so end those that were received and never borrowed.
 template <typename Kind>
@@ -60,6 +62,7 @@ class MemorySession : public Session {
   SessionArena& arena() { return arena_; }
 
   // As SessionArena.
+  absl::Status Share(const OwnArena<Kind>& arena) { return arena_.Share(arena.standalone()); }
   template <typename T>
   absl::StatusOr<shm::Loan> Lend(const std::shared_ptr<T>& object) {
     return arena_.Lend(object);
@@ -93,7 +96,7 @@ class MemoryServer : public Server {
  public:
   // As `ipc::Server::Listen`.
   static absl::StatusOr<MemoryServer> Listen(const ServerApp& app, const ServerOptions& options) {
-    auto arenas = std::make_shared<ServerArenas>(Kind::ServerArenaKind(), app.app.name, options.session.arena_pages);
+    auto arenas = std::make_shared<ServerArenas>(Kind::ArenaKind(), app.app.name, options.session.arena_pages);
     SLUICE_ASSIGN_OR_RETURN(Server server, Server::Listen(app, options, Kind::Factory(arenas)));
     return MemoryServer(std::move(server), std::move(arenas));
   }
@@ -104,7 +107,7 @@ class MemoryServer : public Server {
   // that the names lead to; both are named. RESOURCE_EXHAUSTED: this process, or the system, has no room for it.
   absl::StatusOr<ObjectArena> ArenaFor(absl::string_view client_app, uint64_t limit_bytes = uint64_t{4} << 30) {
     SLUICE_ASSIGN_OR_RETURN(const auto arena, arenas_->Make(client_app, limit_bytes, run_folder()));
-    return ObjectArena(arena->arena);
+    return ObjectArena(arena->arena.lending);
   }
 
   // As `ipc::Server::Accept`.

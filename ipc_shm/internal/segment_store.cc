@@ -78,9 +78,9 @@ class SegmentStore::Borrowed final : public BorrowedSegments {
 
 std::shared_ptr<SegmentStore> SegmentStore::Create(std::unique_ptr<shm::Arena> arena, RegionWindow own,
                                                    RegionWindow peer, ReleaseCounters counters,
-                                                   ServerScope server_scope) {
+                                                   FurtherRegions further) {
   return std::shared_ptr<SegmentStore>(new SegmentStore(LendingArena::Create(
-      std::move(arena), std::move(own), std::move(peer), std::move(counters), std::move(server_scope))));
+      std::move(arena), std::move(own), std::move(peer), std::move(counters), std::move(further))));
 }
 
 absl::StatusOr<absl::Span<std::byte>> SegmentStore::Allocate(size_t bytes) {

@@ -24,7 +24,7 @@ class SegmentStore final : public MessageStore {
  public:
   // As LendingArena.
   static std::shared_ptr<SegmentStore> Create(std::unique_ptr<shm::Arena> arena, RegionWindow own, RegionWindow peer,
-                                              ReleaseCounters counters, ServerScope server_scope = {});
+                                              ReleaseCounters counters, FurtherRegions further = {});
 
   absl::StatusOr<absl::Span<std::byte>> Allocate(size_t bytes) override;
   void Free(absl::Span<std::byte> segment) override;

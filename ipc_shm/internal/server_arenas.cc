@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "ipc_shm/hash.h"
-#include "ipc_shm/internal/arena_registry.h"
+#include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/status_macros.h"
@@ -18,8 +18,8 @@ inline namespace sluice_0 {
 namespace internal {
 
 void OfferServerArena(const ServerArena& arena, MemoryOffer& offer) {
-  const Region& region = *arena.window.region;
-  offer.regions.push_back({.fd = arena.for_peers, .bytes = region.size()});
+  const Region& region = *arena.arena.lending->own().region;
+  offer.regions.push_back({.fd = arena.arena.for_peers, .bytes = region.size()});
   offer.places.push_back(region.address());
 }
 
@@ -29,12 +29,7 @@ absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access acc
     return absl::DataLossError(absl::StrCat("the server sent ", received.regions.size(), " regions at ",
                                             received.places.size(), " places, where at most 2 are due"));
   }
-  ReceivedRegion& region = received.regions[1];
-  if (region.bytes <= ArenaRegistry::kHeaderBytes) {
-    return absl::DataLossError(absl::StrCat("the server's arena has ", region.bytes, " bytes, which hold none"));
-  }
-  SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), access, received.places[1], {}, pages));
-  return WindowBehindHeaders(std::move(mapped));
+  return MapArena(std::move(received.regions[1]), access, received.places[1], pages);
 }
 
 absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Make(absl::string_view client_app,
@@ -58,7 +53,7 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
                                                                         uint64_t limit_bytes,
                                                                         const std::string& run_folder) const {
   const std::string name = absl::StrCat("the arena of server ", app_, " for clients ", client_app);
-  const uint64_t bytes = ArenaRegistry::kHeaderBytes + WindowBytesFor(limit_bytes);
+  const uint64_t bytes = StandaloneArena::RegionBytesFor(limit_bytes);
   const size_t count = AddressWindow::SlotsFor(bytes);
   constexpr size_t kNamedSlots = AddressWindow::kSlots - AddressWindow::kFirstNamedSlot;
   if (count > kNamedSlots || bytes > Region::kMaxBytes) {
@@ -71,17 +66,9 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   SLUICE_ASSIGN_OR_RETURN(SlotLock slots, SlotLock::Acquire(run_folder, first, count, name));
   absl::StatusOr<Reservation> place = Reservation::At(AddressWindow::AddressOf(first), bytes);
   if (!place.ok()) return WithContext(place.status(), name);
-  SLUICE_ASSIGN_OR_RETURN(auto region, MakeRegionAt("sluice-server-arena", *std::move(place), PagesOf(pages_)));
-  absl::StatusOr<Fd> for_peers = kind_.peers_write ? Duplicate(region->fd()) : region->OpenReadOnly();
-  if (!for_peers.ok()) return for_peers.status();
-  RegionWindow window = WindowBehindHeaders(region, pages_ != ArenaPages::kOnTouch);
-  SLUICE_ASSIGN_OR_RETURN(auto arena,
-                          kind_.create(window, limit_bytes, {.header = ArenaRegistry::HeaderIn(region->data(), 0)}));
-  return std::make_shared<const ServerArena>(
-      ServerArena{.slots = std::move(slots),
-                  .window = window,
-                  .for_peers = *std::move(for_peers),
-                  .arena = LendingArena::Create(std::move(arena), window, /*peer=*/{}, /*counters=*/{})});
+  SLUICE_ASSIGN_OR_RETURN(StandaloneArena arena, StandaloneArena::Create(kind_, "sluice-server-arena", limit_bytes,
+                                                                         pages_, *std::move(place)));
+  return std::make_shared<const ServerArena>(ServerArena{.slots = std::move(slots), .arena = std::move(arena)});
 }
 
 }  // namespace internal

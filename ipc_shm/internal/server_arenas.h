@@ -14,11 +14,9 @@
 #include "absl/strings/string_view.h"
 #include "ipc_session/arena_pages.h"
 #include "ipc_session/internal/session_memory.h"
-#include "ipc_shm/internal/lending_arena.h"
-#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/slot_file.h"
-#include "ipc_util/fd.h"
+#include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/region.h"
 
@@ -29,9 +27,7 @@ namespace internal {
 // One of them, as its owner has it.
 struct ServerArena {
   SlotLock slots;
-  RegionWindow window;
-  Fd for_peers;  // Of the region, with the access that peers have.
-  std::shared_ptr<LendingArena> arena;
+  StandaloneArena arena;
 };
 
 // A session's part in one: the server adds it to its offer, behind its own region; the client takes it from there.
@@ -42,14 +38,8 @@ absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access acc
 // Those of a server: one for each client app that asked for one, its audience. Any thread.
 class ServerArenas {
  public:
-  // What a kind of memory decides.
-  struct Kind {
-    absl::StatusOr<std::unique_ptr<PagedArena>> (*create)(RegionWindow window, size_t limit_bytes, ArenaPlace place);
-    bool peers_write = false;
-  };
-
   // Of this process's user.
-  ServerArenas(const Kind& kind, absl::string_view app, ArenaPages pages = ArenaPages::kOnTouch)
+  ServerArenas(const StandaloneArena::Kind& kind, absl::string_view app, ArenaPages pages = ArenaPages::kOnTouch)
       : kind_(kind), app_(app), pages_(pages) {}
 
   // The arena for clients of `client_app`, of `limit_bytes`, made now; or the one that there is, whatever its limit. It
@@ -66,7 +56,7 @@ class ServerArenas {
   absl::StatusOr<std::shared_ptr<const ServerArena>> Create(absl::string_view client_app, uint64_t limit_bytes,
                                                             const std::string& run_folder) const;
 
-  const Kind kind_;
+  const StandaloneArena::Kind kind_;
   const std::string app_;
   const ArenaPages pages_;
 

@@ -59,9 +59,9 @@ TEST(ServerArenasTest, EachAudienceHasOne) {
   EXPECT_EQ(one, again);
   EXPECT_NE(one, other);
   EXPECT_EQ(arenas.Find("client"), one);
-  EXPECT_EQ(one->arena->arena().stats().limit_bytes, kLimit);
-  ASSERT_NE(one->arena->arena().header(), nullptr);
-  EXPECT_EQ(ArenaRegistry::Find(one->arena->arena().header()), &one->arena->arena());
+  EXPECT_EQ(one->arena.lending->arena().stats().limit_bytes, kLimit);
+  ASSERT_NE(one->arena.lending->arena().header(), nullptr);
+  EXPECT_EQ(ArenaRegistry::Find(one->arena.lending->arena().header()), &one->arena.lending->arena());
 }
 
 TEST(ServerArenasTest, NamesLeadToTheSameAddressesAgain) {
@@ -70,12 +70,12 @@ TEST(ServerArenasTest, NamesLeadToTheSameAddressesAgain) {
   {
     ServerArenas arenas = ArenasOf("server");
     ASSERT_OK_AND_ASSIGN(const auto arena, arenas.Make("client", kLimit, folder.path()));
-    first = arena->window.region->address();
+    first = arena->arena.lending->own().region->address();
     EXPECT_GE(first, AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot));
   }
   ServerArenas next = ArenasOf("server");
   ASSERT_OK_AND_ASSIGN(const auto arena, next.Make("client", kLimit, folder.path()));
-  EXPECT_EQ(arena->window.region->address(), first);
+  EXPECT_EQ(arena->arena.lending->own().region->address(), first);
 }
 
 TEST(ServerArenasTest, WhoComesSecondIsToldBothNames) {
@@ -104,21 +104,22 @@ TEST(ServerArenasTest, AClientMapsWhatItIsOffered) {
   const TempDir folder;
   ServerArenas arenas = ArenasOf("server");
   ASSERT_OK_AND_ASSIGN(const auto arena, arenas.Make("client", kLimit, folder.path()));
-  MemoryOffer offer = {.regions = {{.fd = arena->for_peers, .bytes = 1}}, .places = {1}};  // The session's own.
+  MemoryOffer offer = {.regions = {{.fd = arena->arena.for_peers, .bytes = 1}}, .places = {1}};  // The session's own.
   OfferServerArena(*arena, offer);
   ReceivedMemory received = Received(offer);
   ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(received, Access::kReadWrite));
-  EXPECT_EQ(window.region, arena->window.region) << "the same process";
-  EXPECT_EQ(window.offset, arena->window.offset);
-  EXPECT_EQ(window.bytes, arena->window.bytes);
+  EXPECT_EQ(window.region, arena->arena.lending->own().region) << "the same process";
+  EXPECT_EQ(window.offset, arena->arena.lending->own().offset);
+  EXPECT_EQ(window.bytes, arena->arena.lending->own().bytes);
 }
 
 TEST(ServerArenasTest, AReadersDescriptorDoesNotWrite) {
   const TempDir folder;
   ServerArenas arenas = ArenasOf("server", /*peers_write=*/false);
   ASSERT_OK_AND_ASSIGN(const auto arena, arenas.Make("client", kLimit, folder.path()));
-  ASSERT_OK_AND_ASSIGN(Fd received, Duplicate(arena->for_peers));
-  EXPECT_THAT(Region::Map(std::move(received), arena->window.region->size(), Access::kReadWrite, Sharing::kManyWriters),
+  ASSERT_OK_AND_ASSIGN(Fd received, Duplicate(arena->arena.for_peers));
+  EXPECT_THAT(Region::Map(std::move(received), arena->arena.lending->own().region->size(), Access::kReadWrite,
+                          Sharing::kManyWriters),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("access")));
 }
 
@@ -127,7 +128,7 @@ TEST(ServerArenasTest, WhatIsNoArenaIsRefused) {
   const TempDir folder;
   ServerArenas arenas = ArenasOf("server");
   ASSERT_OK_AND_ASSIGN(const auto arena, arenas.Make("client", kLimit, folder.path()));
-  MemoryOffer offer = {.regions = {{.fd = arena->for_peers, .bytes = 1}}, .places = {1}};
+  MemoryOffer offer = {.regions = {{.fd = arena->arena.for_peers, .bytes = 1}}, .places = {1}};
   ReceivedMemory none = Received(offer);
   ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(none, Access::kReadWrite));
   EXPECT_EQ(window.region, nullptr);

@@ -13,18 +13,19 @@ absl::Status SessionArena::CheckWhole(const void* object, const ObjectDeleter* o
   if (owner == nullptr || owner->entry().object() != object) {
     return absl::InvalidArgumentError("only an object that an arena constructed can be lent, as a whole");
   }
-  if (owner->arena() == lending_arena() || owner->arena() == lending_arena()->server_arena()) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "the object lies in an arena that the peer does not have: that of another session, or a server's for others, or "
-      "one that was made after the session opened");
+  return absl::OkStatus();
 }
 
 absl::StatusOr<shm::Loan> SessionArena::Lend(const ObjectDeleter& owner, std::shared_ptr<const void> object) {
   absl::StatusOr<shm::LoanRef> ref = owner.arena() == lending_arena()
                                          ? lending_arena()->Lend(owner.entry())
-                                         : lending_arena()->LendOfServer(owner.entry(), std::move(object));
+                                         : lending_arena()->LendFurther(owner.entry(), std::move(object));
   if (!ref.ok()) return ref.status();
   return shm::Loan(lending_arena(), *ref);
+}
+
+absl::Status SessionArena::Share(const StandaloneArena& arena) {
+  return lending_arena()->Share(arena.lending, arena.for_peers);
 }
 
 SessionArena ArenaOf(const Session& session) {

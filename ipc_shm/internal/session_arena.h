@@ -13,6 +13,7 @@
 #include "ipc_shm/internal/object_arena.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/pointer_audit.h"
+#include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/shareable.h"
 #include "ipc_util/internal/status_macros.h"
@@ -29,10 +30,17 @@ class SessionArena : public ObjectArena {
  public:
   using ObjectArena::ObjectArena;
 
-  // The right of the peer to borrow `object` once. INVALID_ARGUMENT: null, or not one of `Construct` of this arena, or
-  // of the server's for this client: a pointer to a part of one does not do; in debug builds also: what is
-  // lent for the first time has pointers that lead out of its region.
-  // RESOURCE_EXHAUSTED: too many loans and messages are out.
+  // Lets objects of `arena` be lent to the peer too, from now on and whenever they are made. Never waits; without
+  // effect if it was shared before. The arena lives as long as the session, or longer. Whoever may borrow one object
+  // can read all of the arena. RESOURCE_EXHAUSTED: 16 were shared in this session by this side, or no descriptor is to
+  // be had. UNAVAILABLE, CANCELLED, DATA_LOSS: the session has ended, and why.
+  absl::Status Share(const StandaloneArena& arena);
+
+  // The right of the peer to borrow `object` once. INVALID_ARGUMENT: null, or not one of `Construct` of this arena, of
+  // the server's for this client, or of one that was shared: a pointer to a part of one does not do; in debug builds
+  // also: what is lent for the first time has pointers that lead out of its region.
+  // RESOURCE_EXHAUSTED: too many loans and messages are out; or the arena was shared, and the peer, which reads nothing
+  // from its session, could not be told of it yet.
   template <typename T>
   absl::StatusOr<shm::Loan> Lend(const std::shared_ptr<T>& object) {
     const auto* const owner = std::get_deleter<ObjectDeleter>(object);
@@ -48,8 +56,9 @@ class SessionArena : public ObjectArena {
 
   // The peer's object, given back when the last copy of the pointer goes, in whatever thread; also after the session.
   // Only once for each loan. DATA_LOSS: `ref` is no loan of the peer, or its object has gone. INVALID_ARGUMENT: it was
-  // borrowed before. FAILED_PRECONDITION: the object has another type, both are named; the session's memory has no
-  // equal address in both processes. Then the loan is given back.
+  // borrowed before. FAILED_PRECONDITION: the object has another type, both are named; the session's memory, or the
+  // arena that was shared, has no equal address in both processes. RESOURCE_EXHAUSTED: this process had no room for the
+  // arena that was shared. Then the loan is given back.
   template <typename T>
   absl::StatusOr<std::shared_ptr<const T>> Borrow(const shm::LoanRef& ref) {
     return BorrowMutable<const T>(ref);
@@ -66,8 +75,7 @@ class SessionArena : public ObjectArena {
   }
 
  private:
-  // INVALID_ARGUMENT: `object` is not what `owner` holds, or that is of an arena whose objects this session cannot
-  // lend.
+  // INVALID_ARGUMENT: `object` is not what `owner` holds.
   absl::Status CheckWhole(const void* object, const ObjectDeleter* owner) const;
   absl::StatusOr<shm::Loan> Lend(const ObjectDeleter& owner, std::shared_ptr<const void> object);
 };

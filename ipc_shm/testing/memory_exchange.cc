@@ -39,8 +39,10 @@ ReceivedMemory Received(const MemoryOffer& offered) {
 OpenedStores Open(SessionMemory& a, SessionMemory& b) {
   const auto counters = std::make_shared<Counters>();
   return {
-      .a = a.Open({.own = absl::MakeSpan(counters->a), .peer = absl::MakeConstSpan(counters->b), .mapping = counters}),
-      .b = b.Open({.own = absl::MakeSpan(counters->b), .peer = absl::MakeConstSpan(counters->a), .mapping = counters})};
+      .a = a.Open({.own = absl::MakeSpan(counters->a), .peer = absl::MakeConstSpan(counters->b), .mapping = counters},
+                  /*exchange=*/{}),
+      .b = b.Open({.own = absl::MakeSpan(counters->b), .peer = absl::MakeConstSpan(counters->a), .mapping = counters},
+                  /*exchange=*/{})};
 }
 
 void ExpectLends(MessageStore& from, MessageStore& to) {

@@ -89,12 +89,20 @@ absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters) {
-  std::shared_ptr<SegmentStore> store = SegmentStore::Create(
-      std::move(arena_), own_, peer_, std::move(counters),
-      {.arena = server_arena_ != nullptr ? server_arena_->arena : nullptr, .window = std::move(server_window_)});
+std::shared_ptr<MessageStore> ClassicMemory::Open(ReleaseCounters counters, std::weak_ptr<RegionExchange> exchange) {
+  std::shared_ptr<SegmentStore> store =
+      SegmentStore::Create(std::move(arena_), own_, peer_, std::move(counters),
+                           {.server_arena = server_arena_ != nullptr ? server_arena_->arena.lending : nullptr,
+                            .server_window = std::move(server_window_),
+                            .exchange = std::move(exchange)});
   store_ = store;
   return store;
+}
+
+absl::Status ClassicMemory::AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address) {
+  const std::shared_ptr<SegmentStore> store = store_.lock();
+  if (store == nullptr) return absl::OkStatus();  // Nobody borrows any more.
+  return store->lending_arena()->AdoptLater(std::move(region), address, Access::kReadWrite, PagesOf(arena_pages_));
 }
 
 std::optional<MemoryUsage> ClassicMemory::Usage() const {
@@ -107,7 +115,7 @@ std::shared_ptr<const SessionMemoryFactory> ClassicKind::Factory(std::shared_ptr
   return std::make_shared<const ClassicFactory>(std::move(arenas));
 }
 
-ServerArenas::Kind ClassicKind::ServerArenaKind() { return {.create = shm::classic::CreateArena, .peers_write = true}; }
+StandaloneArena::Kind ClassicKind::ArenaKind() { return {.create = shm::classic::CreateArena, .peers_write = true}; }
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -19,6 +19,7 @@
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/segment_store.h"
 #include "ipc_shm/internal/server_arenas.h"
+#include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/region.h"
 
@@ -41,7 +42,8 @@ class ClassicMemory final : public SessionMemory {
 
   absl::StatusOr<MemoryOffer> Offer() override;
   absl::Status Adopt(ReceivedMemory received) override;
-  std::shared_ptr<MessageStore> Open(ReleaseCounters counters) override;
+  std::shared_ptr<MessageStore> Open(ReleaseCounters counters, std::weak_ptr<RegionExchange> exchange) override;
+  absl::Status AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address) override;
   std::optional<MemoryUsage> Usage() const override;
 
  private:
@@ -71,7 +73,7 @@ class ClassicMemory final : public SessionMemory {
 struct ClassicKind {
   // `arenas`, of a server, may be null.
   static std::shared_ptr<const SessionMemoryFactory> Factory(std::shared_ptr<ServerArenas> arenas = nullptr);
-  static ServerArenas::Kind ServerArenaKind();
+  static StandaloneArena::Kind ArenaKind();
 };
 
 }  // namespace internal

@@ -82,12 +82,20 @@ absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
   return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));
 }
 
-std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters) {
-  std::shared_ptr<SegmentStore> store = SegmentStore::Create(
-      std::move(arena_), own_, peer_, std::move(counters),
-      {.arena = server_arena_ != nullptr ? server_arena_->arena : nullptr, .window = std::move(server_window_)});
+std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters, std::weak_ptr<RegionExchange> exchange) {
+  std::shared_ptr<SegmentStore> store =
+      SegmentStore::Create(std::move(arena_), own_, peer_, std::move(counters),
+                           {.server_arena = server_arena_ != nullptr ? server_arena_->arena.lending : nullptr,
+                            .server_window = std::move(server_window_),
+                            .exchange = std::move(exchange)});
   store_ = store;
   return store;
+}
+
+absl::Status JemallocMemory::AdoptLater(absl::StatusOr<ReceivedRegion> region, uint64_t address) {
+  const std::shared_ptr<SegmentStore> store = store_.lock();
+  if (store == nullptr) return absl::OkStatus();  // Nobody borrows any more.
+  return store->lending_arena()->AdoptLater(std::move(region), address, Access::kReadOnly, PagesOf(arena_pages_));
 }
 
 std::optional<MemoryUsage> JemallocMemory::Usage() const {
@@ -100,9 +108,7 @@ std::shared_ptr<const SessionMemoryFactory> JemallocKind::Factory(std::shared_pt
   return std::make_shared<const JemallocFactory>(std::move(arenas));
 }
 
-ServerArenas::Kind JemallocKind::ServerArenaKind() {
-  return {.create = shm::jemalloc::CreateArena, .peers_write = false};
-}
+StandaloneArena::Kind JemallocKind::ArenaKind() { return {.create = shm::jemalloc::CreateArena, .peers_write = false}; }
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -103,7 +103,8 @@ absl::StatusOr<bool> SendPacketBy(FdView socket, absl::Span<const Blob> parts, a
   }
 }
 
-absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors) {
+absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors,
+                                             absl::Status* lost_descriptors) {
   alignas(cmsghdr) char control[CMSG_SPACE(kKernelMaxDescriptors * sizeof(int)) + kOtherControlBytes];
   msghdr message = {};
   message.msg_iov = parts.data();
@@ -122,7 +123,9 @@ absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> pa
   std::vector<Fd> received;
   TakeDescriptors(message, &received);
   if ((message.msg_flags & MSG_CTRUNC) != 0) {
-    return NoRoomForDescriptors();
+    if (lost_descriptors == nullptr) return NoRoomForDescriptors();
+    *lost_descriptors = NoRoomForDescriptors();
+    received.clear();
   }
   if ((message.msg_flags & MSG_TRUNC) != 0) return absl::DataLossError("the peer's packet is longer than agreed");
   // Sluice never sends an empty packet: no bytes are the end.

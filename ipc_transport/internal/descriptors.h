@@ -44,8 +44,9 @@ struct ReceivedPacket {
 
 // Receives one packet into `parts`, never waiting; appends its descriptors, close-on-exec, to `*descriptors`.
 // DATA_LOSS: it was longer than `parts`. RESOURCE_EXHAUSTED: this process had no room for all descriptors; all of them
-// are closed.
-absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors);
+// are closed. With `lost_descriptors` that goes there instead, and the packet comes without them.
+absl::StatusOr<ReceivedPacket> ReceivePacket(FdView socket, absl::Span<iovec> parts, std::vector<Fd>* descriptors,
+                                             absl::Status* lost_descriptors = nullptr);
 
 // As `SendPacket`, over a stream: returns how many of the bytes went; the descriptors went with the first of them.
 absl::StatusOr<size_t> SendSome(FdView socket, absl::Span<const iovec> parts, absl::Span<const FdView> descriptors);

@@ -214,7 +214,9 @@ bool Link::ReadPacketLocked() {
   static_assert(sizeof(packet) >= sizeof(DescriptorsPacket));
   iovec part = {.iov_base = packet.data(), .iov_len = packet.size()};
   std::vector<Fd> descriptors;
-  const absl::StatusOr<ReceivedPacket> received = ReceivePacket(socket_, absl::MakeSpan(&part, 1), &descriptors);
+  absl::Status lost_descriptors;
+  const absl::StatusOr<ReceivedPacket> received =
+      ReceivePacket(socket_, absl::MakeSpan(&part, 1), &descriptors, &lost_descriptors);
   if (!received.ok()) {
     EndLocked(received.status());
     return false;
@@ -229,14 +231,16 @@ bool Link::ReadPacketLocked() {
       break;
   }
   keep_alive_.Heard();
-  const absl::Status handled =
-      HandlePacketLocked(absl::MakeConstSpan(packet.data(), received->bytes), std::move(descriptors));
+  const absl::Status handled = HandlePacketLocked(absl::MakeConstSpan(packet.data(), received->bytes),
+                                                  std::move(descriptors), std::move(lost_descriptors));
   if (!handled.ok()) EndLocked(handled);
   return handled.ok();
 }
 
-absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors) {
+absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors,
+                                      absl::Status lost_descriptors) {
   const auto type = static_cast<PacketType>(packet[0]);
+  if (type != PacketType::kControl) SLUICE_RETURN_IF_ERROR(lost_descriptors);
   if (type == PacketType::kDoorbell && packet.size() == sizeof(PacketType) && descriptors.empty()) {
     return absl::OkStatus();
   }
@@ -256,7 +260,9 @@ absl::Status Link::HandlePacketLocked(absl::Span<const std::byte> packet, std::v
   }
   if (type == PacketType::kControl && packet.size() > sizeof(PacketType) && controls_allowed_ == Controls::kAllowed) {
     packet.remove_prefix(sizeof(PacketType));
-    Control control = {.bytes = {packet.begin(), packet.end()}, .descriptors = std::move(descriptors)};
+    Control control = {.bytes = {packet.begin(), packet.end()},
+                       .descriptors = std::move(descriptors),
+                       .lost_descriptors = std::move(lost_descriptors)};
     waiting_control_bytes_ += Cost(control);
     controls_.push_back(std::move(control));
     if (waiting_control_bytes_ <= kMaxWaitingControlBytes) return absl::OkStatus();

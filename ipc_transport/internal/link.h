@@ -74,6 +74,8 @@ class Link {
   struct Control {
     std::vector<std::byte> bytes;
     std::vector<Fd> descriptors;
+    // RESOURCE_EXHAUSTED: this process had no room for its descriptors, which are closed.
+    absl::Status lost_descriptors = absl::OkStatus();
   };
   std::optional<Control> TakeControl();
 
@@ -135,8 +137,8 @@ class Link {
   void RunTimersLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Reads one packet; false: there is none.
   bool ReadPacketLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status HandlePacketLocked(absl::Span<const std::byte> packet, std::vector<Fd> descriptors,
+                                  absl::Status lost_descriptors) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Why the link ends with a peer that said no goodbye; may take its time.
   // Lets go of the lock meanwhile.
   void EndByPeerLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
