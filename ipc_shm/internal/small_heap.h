@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "absl/types/span.h"
+#include "ipc_shm/internal/size_classes.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -15,6 +16,9 @@ namespace internal {
 class SmallHeap {
  public:
   virtual ~SmallHeap() = default;
+
+  // Of its small blocks; always the same.
+  virtual SizeClasses size_classes() const { return SizeClasses(); }
 
   // `bytes` > 0 at `alignment`, a power of two up to Arena::kMaxAlignment; all zero if `zeroed`. Null: there is no
   // room.

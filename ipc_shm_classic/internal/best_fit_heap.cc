@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/unit_bitmap.h"
 #include "ipc_util/internal/mutex.h"
 
@@ -19,7 +20,13 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
+using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
+
 constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
+
+// What a tree adds to a block; and the room in its smallest, which must do for a node once it is free.
+constexpr size_t kHeadBytes = Tree::PayloadPerAllocation;
+constexpr size_t kLeastBytes = 40;
 
 // A stretch of the heap: a tree while it is in use, untouched addresses otherwise. One thread.
 class Chunk {
@@ -77,8 +84,6 @@ class Chunk {
   }
 
  private:
-  using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
-
   size_t PlaceOf(const void* block) const {
     return static_cast<size_t>(static_cast<const std::byte*>(block) - memory_.data()) / kNaturalAlignment;
   }
@@ -101,6 +106,8 @@ class BestFitHeap final : public SmallHeap {
       chunks_.emplace_back(memory.subspan(offset, kBestFitChunkBytes));
     }
   }
+
+  SizeClasses size_classes() const override { return SizeClasses(kHeadBytes, kLeastBytes); }
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
     void* block = nullptr;

@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/small_heap.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/region.h"
@@ -65,6 +66,20 @@ TEST_F(BestFitHeapTest, NeedsARun) {
   EXPECT_NE(heap->Allocate(100, 8, false), nullptr);
   EXPECT_THAT(CreateBestFitHeap(*runs_, kBytes),
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no run of 33554432 bytes")));
+}
+
+TEST_F(BestFitHeapTest, BlocksTakeWhatTheirClassSays) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  const SizeClasses classes = heap->size_classes();
+  for (size_t bytes = 1; bytes <= SizeClasses::kMaxBytes; ++bytes) {
+    const size_t room = classes.RoomFor(bytes);
+    auto* const a = static_cast<std::byte*>(heap->Allocate(room, SizeClasses::kAlignment, false));
+    auto* const b = static_cast<std::byte*>(heap->Allocate(room, SizeClasses::kAlignment, false));
+    EXPECT_EQ(b - a, static_cast<ptrdiff_t>(classes.FootprintOf(bytes))) << bytes;
+    heap->Free(a, room);
+    heap->Free(b, room);
+  }
+  EXPECT_EQ(classes.FootprintOf(33), 48u) << "a string of 32 bytes";
 }
 
 TEST_F(BestFitHeapTest, IsFullWithoutHarm) {
