@@ -27,12 +27,13 @@ uint64_t NextId() {
 
 constinit thread_local FrontCache::Recent FrontCache::recent_[kRecent] = {};
 
-FrontCache::Balance FrontCache::Lists::balance() const {
+FrontCache::Balance FrontCache::Lists::balance(const SizeClasses& classes) const {
   Balance sum;
   for (size_t i = 0; i < SizeClasses::kCount; ++i) {
     const Tally tally = of[i].tally.load(std::memory_order_relaxed);
     sum.blocks += taken[i].load(std::memory_order_relaxed) - tally.count();
     sum.bytes += tally.bytes();
+    sum.cached_bytes += tally.count() * classes.FootprintOf((i + 1) * SizeClasses::kStepBytes);
   }
   return sum;
 }
@@ -54,7 +55,7 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     if (source_ == nullptr) return;
     GiveAllBack(*lists, *source_);
-    const Balance last = lists->balance();
+    const Balance last = lists->balance(classes_);
     ended_.bytes += last.bytes;
     ended_.blocks += last.blocks;
     all_.erase(std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each.get() == lists; }));
@@ -83,9 +84,10 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     Balance sum = ended_;
     for (const auto& lists : all_) {
-      const Balance more = lists->balance();
+      const Balance more = lists->balance(classes_);
       sum.bytes += more.bytes;
       sum.blocks += more.blocks;
+      sum.cached_bytes += more.cached_bytes;
     }
     return sum;
   }

@@ -35,10 +35,11 @@ class FrontCache {
     virtual void GiveBack(size_t bytes, absl::Span<void* const> blocks) = 0;
   };
 
-  // What is allocated through a cache and not freed through it; each may be negative, where blocks go other ways, too.
+  // What is allocated through a cache and not freed through it; both may be negative, where blocks go other ways, too.
   struct Balance {
     int64_t bytes = 0;  // As asked for.
     int64_t blocks = 0;
+    size_t cached_bytes = 0;  // What the blocks in lists take of the heap.
   };
 
   // Of at most `list_bytes` in a list. `source` outlives it.
@@ -110,7 +111,7 @@ class FrontCache {
     static void Add(std::atomic<int64_t>& counter, int64_t more) {
       counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
     }
-    Balance balance() const;
+    Balance balance(const SizeClasses& classes) const;
   };
 
   static void* Pop(List& list, Tally tally, size_t bytes) {

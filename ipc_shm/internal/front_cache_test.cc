@@ -112,6 +112,20 @@ TEST_F(FrontCacheTest, CountsWhatIsAllocated) {
   EXPECT_EQ(cache_.balance().blocks, 0);
 }
 
+TEST_F(FrontCacheTest, CountsWhatThreadsKeep) {
+  cache_.Free(cache_.Allocate(33), 33);
+  EXPECT_GE(cache_.balance().cached_bytes, kClasses.FootprintOf(33));
+  EXPECT_EQ(cache_.balance().cached_bytes, source_.out() * kClasses.FootprintOf(33));
+  std::thread([&] {
+    const size_t before = cache_.balance().cached_bytes;
+    cache_.Free(cache_.Allocate(100), 100);
+    EXPECT_GT(cache_.balance().cached_bytes, before);
+  }).join();
+  EXPECT_EQ(cache_.balance().cached_bytes, source_.out() * kClasses.FootprintOf(33));
+  cache_.FlushThread();
+  EXPECT_EQ(cache_.balance().cached_bytes, 0u);
+}
+
 // A thread that frees what others allocated has less than nothing.
 TEST_F(FrontCacheTest, CountsWhatThreadsFreeForEachOther) {
   std::vector<void*> blocks;

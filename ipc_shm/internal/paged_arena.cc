@@ -230,15 +230,23 @@ void PagedArena::CountFreed(size_t bytes) const {
 
 void PagedArena::LargeBlocks::Add(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
-  runs_bytes_.insert_or_assign(block, runs_bytes);
+  size_t& bytes = runs_bytes_[block];
+  bytes_ += runs_bytes - bytes;
+  bytes = runs_bytes;
 }
 
 bool PagedArena::LargeBlocks::Remove(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
   const auto found = runs_bytes_.find(block);
   if (found == runs_bytes_.end() || found->second != runs_bytes) return false;
+  bytes_ -= runs_bytes;
   runs_bytes_.erase(found);
   return true;
+}
+
+size_t PagedArena::LargeBlocks::bytes() const {
+  const MutexLock lock(mutex_);
+  return bytes_;
 }
 
 size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
@@ -257,9 +265,14 @@ shm::ArenaStats PagedArena::stats() const {
   const FrontCache::Balance cached = cache_.balance();
   // Of a block that one thread allocates and another one frees meanwhile, the sum may know the latter alone.
   const auto sum = [](int64_t a, int64_t b) { return static_cast<size_t>(std::max<int64_t>(a + b, 0)); };
+  const SmallHeap::Pages heap = heap_->pages();
+  const size_t dirty_runs_bytes = runs_->dirty_bytes();
   return {.allocated_bytes = sum(cached.bytes, direct_bytes_.load(std::memory_order_relaxed)),
           .live_allocations = sum(cached.blocks, direct_blocks_.load(std::memory_order_relaxed)),
-          .limit_bytes = limit_bytes_};
+          .limit_bytes = limit_bytes_,
+          .cached_bytes = cached.cached_bytes,
+          .committed_bytes = heap.committed_bytes + large_blocks_.bytes() + dirty_runs_bytes,
+          .dirty_bytes = heap.dirty_bytes + dirty_runs_bytes};
 }
 
 }  // namespace internal

@@ -103,10 +103,13 @@ class PagedArena final : public shm::Arena {
     void Add(void* block, size_t runs_bytes);
     // False: there is no such block of as many runs.
     bool Remove(void* block, size_t runs_bytes);
+    // Of all of them.
+    size_t bytes() const;
 
    private:
-    Mutex mutex_;
+    mutable Mutex mutex_;
     absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);
+    size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   };
 
   PagedArena(RegionWindow window, size_t limit_bytes, std::unique_ptr<PageRuns> runs, std::unique_ptr<SmallHeap> heap,

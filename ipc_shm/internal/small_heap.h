@@ -17,6 +17,12 @@ class SmallHeap {
  public:
   virtual ~SmallHeap() = default;
 
+  struct Pages {
+    size_t committed_bytes = 0;  // That hold blocks or are kept for some, as far as they were touched.
+    size_t dirty_bytes = 0;      // Of those, without blocks.
+  };
+  virtual Pages pages() const { return {}; }
+
   // Of its small blocks; always the same.
   virtual SizeClasses size_classes() const { return SizeClasses(); }
 

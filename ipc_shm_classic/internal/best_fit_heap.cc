@@ -23,6 +23,7 @@ namespace {
 using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
 
 constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
+constexpr size_t kPageBytes = 4096;
 
 // What a tree adds to a block; and the room in its smallest, which must do for a node once it is free.
 constexpr size_t kHeadBytes = Tree::PayloadPerAllocation;
@@ -38,6 +39,8 @@ class Chunk {
   State state() const { return state_; }
   absl::Span<std::byte> memory() const { return memory_; }
   bool is_empty() const { return live_count_ == 0; }
+  // In its pages, as far as blocks have ever reached.
+  size_t touched_bytes() const { return touched_bytes_; }
 
   // Whether a block would fit if there were no other.
   bool MayHold(size_t bytes, size_t alignment) const { return bytes + alignment + kTreeBytes <= memory_.size(); }
@@ -48,11 +51,13 @@ class Chunk {
     state_ = State::kInUse;
     tree_ = new (memory_.data()) Tree(memory_.size(), 0);
     refused_ = memory_.size();
+    touched_bytes_ = kPageBytes;
   }
 
   // It is empty.
   void Close(State state) {
     state_ = state;
+    if (state == State::kUnused) touched_bytes_ = 0;
     tree_ = nullptr;
     live_.reset();
   }
@@ -68,6 +73,8 @@ class Chunk {
     }
     live_->Set(PlaceOf(block), 1);
     ++live_count_;
+    const size_t end = static_cast<size_t>(static_cast<std::byte*>(block) - memory_.data()) + bytes;
+    touched_bytes_ = std::max(touched_bytes_, (end + kPageBytes - 1) / kPageBytes * kPageBytes);
     return block;
   }
 
@@ -96,6 +103,7 @@ class Chunk {
   Tree* tree_ = nullptr;            // At the start of the memory.
   std::optional<UnitBitmap> live_;  // Where live blocks begin.
   size_t live_count_ = 0;
+  size_t touched_bytes_ = 0;
   size_t refused_ = 0;  // There was no room for a block of this size, and none was freed since.
 };
 
@@ -105,6 +113,11 @@ class BestFitHeap final : public SmallHeap {
     for (size_t offset = 0; offset < memory.size(); offset += kBestFitChunkBytes) {
       chunks_.emplace_back(memory.subspan(offset, kBestFitChunkBytes));
     }
+  }
+
+  Pages pages() const override {
+    const MutexLock lock(mutex_);
+    return {.committed_bytes = touched_bytes_, .dirty_bytes = spare_ == nullptr ? 0 : spare_->touched_bytes()};
   }
 
   SizeClasses size_classes() const override { return SizeClasses(kHeadBytes, kLeastBytes); }
@@ -161,14 +174,17 @@ class BestFitHeap final : public SmallHeap {
     if (void* const block = AllocateIn(spare_, bytes, alignment)) return block;
     if (unused == nullptr || !runs_.Commit(unused->memory())) return nullptr;
     unused->Open();
+    touched_bytes_ += unused->touched_bytes();
     return AllocateIn(unused, bytes, alignment);
   }
 
   // Null: there is no room, or the chunk is null or not in use.
   void* AllocateIn(Chunk* chunk, size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (chunk == nullptr || chunk->state() != Chunk::State::kInUse) return nullptr;
+    const size_t touched = chunk->touched_bytes();
     void* const block = chunk->Allocate(bytes, alignment);
     if (block == nullptr) return nullptr;
+    touched_bytes_ += chunk->touched_bytes() - touched;
     current_ = chunk;
     if (spare_ == chunk) spare_ = nullptr;
     return block;
@@ -195,16 +211,18 @@ class BestFitHeap final : public SmallHeap {
     if (emptied == nullptr) return;
     runs_.Punch(emptied->memory());
     const MutexLock lock(mutex_);
+    touched_bytes_ -= emptied->touched_bytes();
     emptied->Close(Chunk::State::kUnused);
   }
 
   PageRuns& runs_;
   std::byte* const begin_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<Chunk> chunks_;                         // Each guarded by `mutex_`, but for one that is being punched.
   Chunk* current_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Had room last.
   Chunk* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;    // In use, and empty.
+  size_t touched_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all chunks.
 };
 
 }  // namespace

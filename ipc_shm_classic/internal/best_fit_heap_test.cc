@@ -102,6 +102,21 @@ TEST_F(BestFitHeapTest, TouchesOnlyWhatItUses) {
   EXPECT_LE(ResidentBytes(), 3 * 4096u);
 }
 
+TEST_F(BestFitHeapTest, TellsWhichPagesItHas) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(heap->pages().committed_bytes, 0u);
+  std::vector<void*> blocks = {heap->Allocate(100, 8, true)};
+  EXPECT_EQ(heap->pages().committed_bytes, 4096u);
+  for (void* const block : Fill(*heap, kBlock)) blocks.push_back(block);
+  EXPECT_LE(heap->pages().committed_bytes, kBytes);
+  EXPECT_GE(heap->pages().committed_bytes, blocks.size() * kBlock);
+  EXPECT_EQ(heap->pages().dirty_bytes, 0u);
+  for (void* const block : blocks) heap->Free(block, kBlock);
+  EXPECT_EQ(heap->pages().committed_bytes, heap->pages().dirty_bytes);
+  EXPECT_LE(heap->pages().dirty_bytes, kBestFitChunkBytes);
+  EXPECT_GE(heap->pages().dirty_bytes + 2 * 4096, ResidentBytes());
+}
+
 TEST_F(BestFitHeapTest, FillsAllChunks) {
   ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
   const std::vector<void*> blocks = Fill(*heap, kBlock);

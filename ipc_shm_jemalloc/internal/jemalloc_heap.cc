@@ -1,6 +1,8 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -8,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/status_macros.h"
 #include "third_party/jemalloc/jemalloc.h"
 
@@ -75,12 +78,44 @@ struct ArenaConfig {
   bool metadata_use_hooks;
 };
 
+// jemalloc counts pages of all arenas at once, some 10 us for each, so it is told to only this often.
+constexpr int64_t kRecountNanos = 100'000'000;
+
+// For an arena that was made at `made_nanos`, and is not known to figures before it was counted.
+void RecountNowAndThen(int64_t made_nanos) {
+  static constinit std::atomic<int64_t> counted_nanos{0};  // Orders nothing: jemalloc has a lock.
+  const int64_t now = NowNanos();
+  const int64_t last = counted_nanos.load(std::memory_order_relaxed);
+  if (last > made_nanos && now - last < kRecountNanos) return;
+  uint64_t epoch = 1;
+  sluice_je_mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch));
+  counted_nanos.store(now, std::memory_order_relaxed);
+}
+
+// T{}: jemalloc has no such figure.
+template <typename T>
+T ReadFigure(const std::string& name) {
+  T figure{};
+  size_t size = sizeof(figure);
+  return sluice_je_mallctl(name.c_str(), &figure, &size, nullptr, 0) == 0 ? figure : T{};
+}
+
 class JemallocHeap final : public SmallHeap {
  public:
   JemallocHeap(std::unique_ptr<Hooks> hooks, unsigned arena) : hooks_(std::move(hooks)), arena_(arena) {}
   ~JemallocHeap() override {
     hooks_->is_closing = true;
     sluice_je_mallctl(absl::StrCat("arena.", arena_, ".destroy").c_str(), nullptr, nullptr, nullptr, 0);
+  }
+
+  // Dirty pages are those of a moment ago.
+  Pages pages() const override {
+    RecountNowAndThen(made_nanos_);
+    // A counter that jemalloc changes at any time; written relaxed.
+    const auto* const active = ReadFigure<const size_t*>(absl::StrCat("experimental.arenas.", arena_, ".pactivep"));
+    const size_t active_pages = active == nullptr ? 0 : __atomic_load_n(active, __ATOMIC_RELAXED);
+    const size_t dirty_pages = ReadFigure<size_t>(absl::StrCat("stats.arenas.", arena_, ".pdirty"));
+    return {.committed_bytes = (active_pages + dirty_pages) * kPageBytes, .dirty_bytes = dirty_pages * kPageBytes};
   }
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
@@ -93,6 +128,7 @@ class JemallocHeap final : public SmallHeap {
  private:
   const std::unique_ptr<Hooks> hooks_;
   const unsigned arena_;
+  const int64_t made_nanos_ = NowNanos();
 };
 
 }  // namespace
