@@ -177,6 +177,19 @@ TEST_P(ArenaConformance, TellsWhichPagesItHas) {
   EXPECT_LE(arena_->stats().dirty_bytes, PageRuns::kMaxDirtyBytes);
 }
 
+TEST_P(ArenaConformance, WhatItSaysOfPagesTheSystemSaysToo) {
+  constexpr size_t kBytes = 2000;
+  const size_t before = ResidentBytes();
+  std::vector<void*> blocks;
+  for (int i = 0; i < 10'000; ++i) {
+    blocks.push_back(arena_->TryAllocate(kBytes, 8));
+    std::memset(blocks.back(), 1, kBytes);
+  }
+  const size_t resident = ResidentBytes() - before;
+  EXPECT_THAT(arena_->stats().committed_bytes, AllOf(Ge(resident / 10 * 9), Le(resident / 10 * 11)));
+  for (void* const block : blocks) arena_->Free(block, kBytes);
+}
+
 TEST_P(ArenaConformance, TellsWhatThreadsKeep) {
   if (::ipc::internal::Quarantine::kIsOn) GTEST_SKIP() << "freed blocks are in quarantine, not with threads";
   std::vector<void*> blocks;

@@ -117,6 +117,18 @@ TEST_F(BestFitHeapTest, TellsWhichPagesItHas) {
   EXPECT_GE(heap->pages().dirty_bytes + 2 * 4096, ResidentBytes());
 }
 
+TEST_F(BestFitHeapTest, AChunkOfACommittedWindowHasAllOfItsPages) {
+  runs_ =
+      std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes, .is_committed = true});
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(heap->pages().committed_bytes, 0u);
+  void* const block = heap->Allocate(100, 8, false);
+  EXPECT_EQ(heap->pages().committed_bytes, kBestFitChunkBytes);
+  EXPECT_EQ(heap->pages().committed_bytes, ResidentBytes());
+  heap->Free(block, 100);
+  EXPECT_EQ(heap->pages().dirty_bytes, kBestFitChunkBytes);
+}
+
 TEST_F(BestFitHeapTest, FillsAllChunks) {
   ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
   const std::vector<void*> blocks = Fill(*heap, kBlock);

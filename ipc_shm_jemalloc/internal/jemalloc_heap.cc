@@ -1,5 +1,6 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,10 +30,11 @@ struct Hooks {
   PageRuns* runs;
   // The heap is being destroyed: jemalloc gives all blocks up, but a peer may still read them.
   bool is_closing;
+  std::atomic<size_t> held_bytes = 0;  // Of runs. A counter alone: it orders nothing.
 };
 static_assert(std::is_standard_layout_v<Hooks>);
 
-const Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
+Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
 PageRuns& RunsOf(extent_hooks_t* table) { return *HooksOf(table).runs; }
 
 void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
@@ -41,12 +43,16 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
   const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
   if (run.empty()) return nullptr;
   *commit = true;
+  HooksOf(table).held_bytes.fetch_add(run.size(), std::memory_order_relaxed);
   return run.data();
 }
 
 // False: taken back. jemalloc may have split a run; only whole units can be taken.
 bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
-  return HooksOf(table).is_closing || !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
+  if (HooksOf(table).is_closing) return true;
+  if (!RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes))) return true;
+  HooksOf(table).held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
 }
 
 bool PurgeForced(extent_hooks_t* table, void* address, size_t /*bytes*/, size_t offset, size_t length,
@@ -114,8 +120,13 @@ class JemallocHeap final : public SmallHeap {
     // A counter that jemalloc changes at any time; written relaxed.
     const auto* const active = ReadFigure<const size_t*>(absl::StrCat("experimental.arenas.", arena_, ".pactivep"));
     const size_t active_pages = active == nullptr ? 0 : __atomic_load_n(active, __ATOMIC_RELAXED);
-    const size_t dirty_pages = ReadFigure<size_t>(absl::StrCat("stats.arenas.", arena_, ".pdirty"));
-    return {.committed_bytes = (active_pages + dirty_pages) * kPageBytes, .dirty_bytes = dirty_pages * kPageBytes};
+    const size_t active_bytes = active_pages * kPageBytes;
+    if (hooks_->runs->is_committed()) {
+      const size_t held_bytes = hooks_->held_bytes.load(std::memory_order_relaxed);
+      return {.committed_bytes = held_bytes, .dirty_bytes = held_bytes - std::min(active_bytes, held_bytes)};
+    }
+    const size_t dirty_bytes = ReadFigure<size_t>(absl::StrCat("stats.arenas.", arena_, ".pdirty")) * kPageBytes;
+    return {.committed_bytes = active_bytes + dirty_bytes, .dirty_bytes = dirty_bytes};
   }
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
@@ -134,7 +145,7 @@ class JemallocHeap final : public SmallHeap {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
-  auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs, .is_closing = false});
+  std::unique_ptr<Hooks> hooks(new Hooks{.table = kTable, .runs = &runs, .is_closing = false});
   ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
   unsigned arena;
   size_t size = sizeof(arena);

@@ -66,6 +66,20 @@ TEST_F(JemallocHeapTest, TellsWhichPagesItHas) {
   EXPECT_EQ(heap_->pages().committed_bytes, heap_->pages().dirty_bytes);
 }
 
+TEST_F(JemallocHeapTest, RunsOfACommittedWindowHaveAllOfTheirPages) {
+  heap_.reset();
+  runs_ =
+      std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes, .is_committed = true});
+  ASSERT_OK_AND_ASSIGN(heap_, CreateJemallocHeap(*runs_));
+  EXPECT_EQ(heap_->pages().committed_bytes, 0u);
+  void* const block = heap_->Allocate(100'000, 8, false);
+  EXPECT_EQ(heap_->pages().committed_bytes, ResidentBytes());
+  EXPECT_GE(heap_->pages().committed_bytes, heap_->pages().dirty_bytes + 100'000);
+  heap_->Free(block, 100'000);
+  EXPECT_EQ(heap_->pages().committed_bytes, ResidentBytes());
+  EXPECT_EQ(heap_->pages().dirty_bytes, ResidentBytes());
+}
+
 TEST_F(JemallocHeapTest, IsFullWithoutHarm) {
   std::vector<void*> blocks;
   while (void* const block = heap_->Allocate(100'000, 8, true)) blocks.push_back(block);
