@@ -16,10 +16,26 @@ struct ArenaHeader;
 
 namespace shm {
 
+// Of one process's arena. Each figure is exact while no thread allocates or frees.
 struct ArenaStats {
   size_t allocated_bytes = 0;  // In live allocations, as asked for.
   size_t live_allocations = 0;
   size_t limit_bytes = 0;  // What `allocated_bytes` may come to.
+
+  // In free blocks that threads keep for their next allocations.
+  size_t cached_bytes = 0;
+  // In pages that hold blocks or are kept for some: what the arena takes of the machine's memory, but for pages of
+  // large blocks that nobody has touched yet.
+  size_t committed_bytes = 0;
+  // Of those, in pages that hold no block.
+  size_t dirty_bytes = 0;
+
+  // Of what is committed, all that is neither allocated nor cached nor dirty: gaps between blocks, and what sizes are
+  // rounded up by.
+  size_t fragmented_bytes() const {
+    const size_t known = allocated_bytes + cached_bytes + dirty_bytes;
+    return committed_bytes > known ? committed_bytes - known : 0;
+  }
 };
 
 // Allocates for this process alone; no call ever waits for another process. Any thread. Destroying it changes nothing

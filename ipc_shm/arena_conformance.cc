@@ -37,11 +37,13 @@ using ::ipc::internal::RegionWindow;
 using ::ipc::internal::Reservation;
 using ::ipc::internal::WindowBytesFor;
 using ::testing::AllOf;
+using ::testing::Ge;
 using ::testing::HasSubstr;
+using ::testing::Le;
 
 // Before the window: the headers, and bytes that are nobody's.
 constexpr size_t kHeaderBytes = ArenaRegistry::kHeadersPerRegion * sizeof(ArenaHeader);
-constexpr size_t kFenceBytes = PageRuns::kUnitBytes - kHeaderBytes;
+constexpr size_t kFenceBytes = ArenaRegistry::kHeaderBytes - kHeaderBytes;
 constexpr std::byte kFence{0x5c};
 
 // Of one thread, so that two stay below the limit.
@@ -106,12 +108,12 @@ void ArenaConformance::Make(size_t limit_bytes) {
   window_ = {};
   region_.reset();
   const size_t bytes = WindowBytesFor(limit_bytes);
-  ASSERT_OK_AND_ASSIGN(Reservation place, Reservation::Anywhere(PageRuns::kUnitBytes + bytes));
+  ASSERT_OK_AND_ASSIGN(Reservation place, Reservation::Anywhere(ArenaRegistry::kHeaderBytes + bytes));
   ASSERT_OK_AND_ASSIGN(Region region, Region::Create("arena", Sharing::kManyWriters, std::move(place)));
   region_ = std::make_shared<const Region>(std::move(region));
   auto* const headers = new (region_->data()) ArenaHeader[ArenaRegistry::kHeadersPerRegion];
   std::memset(region_->data() + kHeaderBytes, static_cast<int>(kFence), kFenceBytes);
-  window_ = {.region = region_, .offset = PageRuns::kUnitBytes, .bytes = bytes};
+  window_ = {.region = region_, .offset = ArenaRegistry::kHeaderBytes, .bytes = bytes};
   ASSERT_OK_AND_ASSIGN(arena_,
                        GetParam()(window_, limit_bytes, {.header = headers, .peer_header = {}, .peer_window = {}}));
 }
@@ -152,6 +154,78 @@ TEST_P(ArenaConformance, CountsWhatIsLive) {
   EXPECT_EQ(arena_->stats().live_allocations, 1u);
   EXPECT_EQ(arena_->stats().allocated_bytes, 2'000'000u);
   arena_->Free(large, 2'000'000);
+}
+
+TEST_P(ArenaConformance, TellsWhichPagesItHas) {
+  EXPECT_EQ(arena_->stats().committed_bytes, 0u);
+  constexpr size_t kBytes = size_t{8} << 20;
+  ASSERT_OK_AND_ASSIGN(void* const large, arena_->Allocate(kBytes, 8));
+  EXPECT_EQ(arena_->stats().committed_bytes, kBytes);
+  EXPECT_EQ(arena_->stats().dirty_bytes, 0u);
+  EXPECT_EQ(arena_->stats().fragmented_bytes(), 0u);
+  const size_t kept = arena_->Shrink(large, kBytes, kBytes / 2);
+  EXPECT_EQ(arena_->stats().committed_bytes, kBytes) << "what it no longer needs is kept";
+  EXPECT_EQ(arena_->stats().dirty_bytes, kBytes - kept);
+  arena_->Free(large, kept);
+  EXPECT_EQ(arena_->stats().committed_bytes, kBytes);
+  EXPECT_EQ(arena_->stats().dirty_bytes, kBytes);
+  // More than is kept.
+  ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
+  EXPECT_EQ(arena_->stats().committed_bytes, kLimit);
+  arena_->Free(all, kLimit);
+  EXPECT_EQ(arena_->stats().committed_bytes, arena_->stats().dirty_bytes);
+  EXPECT_LE(arena_->stats().dirty_bytes, PageRuns::kMaxDirtyBytes);
+}
+
+TEST_P(ArenaConformance, WhatItSaysOfPagesTheSystemSaysToo) {
+  constexpr size_t kBytes = 2000;
+  const size_t before = ResidentBytes();
+  std::vector<void*> blocks;
+  for (int i = 0; i < 10'000; ++i) {
+    blocks.push_back(arena_->TryAllocate(kBytes, 8));
+    std::memset(blocks.back(), 1, kBytes);
+  }
+  const size_t resident = ResidentBytes() - before;
+  EXPECT_THAT(arena_->stats().committed_bytes, AllOf(Ge(resident / 10 * 9), Le(resident / 10 * 11)));
+  for (void* const block : blocks) arena_->Free(block, kBytes);
+}
+
+TEST_P(ArenaConformance, TellsWhatThreadsKeep) {
+  if (::ipc::internal::Quarantine::kIsOn) GTEST_SKIP() << "freed blocks are in quarantine, not with threads";
+  std::vector<void*> blocks;
+  for (int i = 0; i < 100; ++i) blocks.push_back(arena_->TryAllocate(40, 8));
+  for (void* const block : blocks) arena_->Free(block, 40);
+  EXPECT_THAT(arena_->stats().cached_bytes, AllOf(Ge(100 * 40u), Le(200 * 48u)));
+  EXPECT_GE(arena_->stats().committed_bytes, arena_->stats().cached_bytes);
+  GiveUpFreedBlocks();
+  EXPECT_EQ(arena_->stats().cached_bytes, 0u);
+}
+
+TEST_P(ArenaConformance, TellsHowFragmentedItIs) {
+  constexpr size_t kBytes = 200;
+  std::vector<void*> blocks;
+  for (int i = 0; i < 100'000; ++i) blocks.push_back(arena_->TryAllocate(kBytes, 8));
+  shm::ArenaStats stats = arena_->stats();
+  EXPECT_GE(stats.committed_bytes, stats.allocated_bytes);
+  EXPECT_LE(stats.fragmented_bytes(), stats.allocated_bytes / 4) << "they lie close together";
+  // One here and there holds all pages.
+  std::vector<void*> left;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 10 == 0) {
+      left.push_back(blocks[i]);
+    } else {
+      arena_->Free(blocks[i], kBytes);
+    }
+  }
+  GiveUpFreedBlocks();
+  stats = arena_->stats();
+  EXPECT_EQ(stats.allocated_bytes, left.size() * kBytes);
+  EXPECT_GE(stats.fragmented_bytes(), 8 * stats.allocated_bytes);
+  for (void* const block : left) arena_->Free(block, kBytes);
+  GiveUpFreedBlocks();
+  stats = arena_->stats();
+  EXPECT_EQ(stats.fragmented_bytes(), 0u);
+  EXPECT_EQ(stats.committed_bytes, stats.dirty_bytes);
 }
 
 TEST_P(ArenaConformance, RefusesBadSizesAndAlignments) {

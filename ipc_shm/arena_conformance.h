@@ -34,6 +34,9 @@ class ArenaConformance : public ::testing::TestWithParam<CreateArena> {
   // An arena of `limit_bytes` in a region of its own, in place of the one that there is.
   void Make(size_t limit_bytes);
 
+  // What this thread's cache and the quarantine hold goes back to the heap.
+  void GiveUpFreedBlocks() { EXPECT_EQ(arena_->TryAllocate(window_.bytes, 8), nullptr); }
+
   size_t ResidentBytes() const { return region_->ResidentBytes().value_or(0); }
 
   std::shared_ptr<const Region> region_;

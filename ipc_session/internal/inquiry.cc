@@ -55,8 +55,8 @@ struct ChannelBody {
 };
 
 static_assert(std::is_trivially_copyable_v<TrafficReport> && std::is_trivially_copyable_v<MemoryUsage>);
-static_assert(sizeof(TrafficReport) == 304 && sizeof(MemoryUsage) == 48);
-static_assert(sizeof(ServerBody) == 48 && sizeof(SessionBody) == 112 && sizeof(ChannelBody) == 624);
+static_assert(sizeof(TrafficReport) == 304 && sizeof(MemoryUsage) == 80);
+static_assert(sizeof(ServerBody) == 48 && sizeof(SessionBody) == 144 && sizeof(ChannelBody) == 624);
 
 constexpr size_t kMaxPartBytes = 4096;
 static_assert(sizeof(FrameHeader) + sizeof(PartHead) + kMaxPartBytes <= kMaxFrameBytes);

@@ -125,8 +125,16 @@ TEST(InquiryTest, OneThatALaterAskerExtendedIsUnderstood) {  // V2
 
 TEST(ReportTest, ArrivesAsItWas) {
   ServerReport report = ReportWith(2, 3);
-  report.listed[0].memory = MemoryUsage{
-      .used_bytes = 4096, .limit_bytes = 1 << 20, .blocks = 3, .objects = 2, .object_bytes = 100, .loans_out = 5};
+  report.listed[0].memory = MemoryUsage{.allocated_bytes = 4096,
+                                        .cached_bytes = 1024,
+                                        .dirty_bytes = 65536,
+                                        .fragmented_bytes = 512,
+                                        .committed_bytes = 71168,
+                                        .limit_bytes = 1 << 20,
+                                        .blocks = 3,
+                                        .objects = 2,
+                                        .object_bytes = 100,
+                                        .loans_out = 5};
   report.listed[1].has_ended = true;
   ASSERT_OK_AND_ASSIGN(const ServerReport decoded, Decode(EncodeReport(report)));
   ExpectSame(decoded, report);
@@ -198,7 +206,7 @@ std::string Forged(std::string packet, size_t offset, T value) {
 TEST(ReportTest, ForgedFieldsAreRefused) {
   const std::string packet = EncodeReport(ReportWith(1, 1))[0];
   constexpr size_t kSession = 48;
-  constexpr size_t kChannel = kSession + 112;
+  constexpr size_t kChannel = kSession + 144;
   struct Case {
     const char* what;
     std::string packet;
@@ -215,10 +223,10 @@ TEST(ReportTest, ForgedFieldsAreRefused) {
       {"half ended", Forged(packet, kSession + 44, uint16_t{2})},
       {"half of a memory", Forged(packet, kSession + 46, uint16_t{2})},
       {"usage without memory", Forged(packet, kSession + 56, uint64_t{1})},
-      {"fewer channels than are listed", Forged(packet, kSession + 104, uint32_t{0})},
+      {"fewer channels than are listed", Forged(packet, kSession + 136, uint32_t{0})},
       {"more channels listed than come",
-       Forged(Forged(packet, kSession + 104, uint32_t{9}), kSession + 108, uint32_t{9})},
-      {"fewer channels listed than come", Forged(packet, kSession + 108, uint32_t{0})},
+       Forged(Forged(packet, kSession + 136, uint32_t{9}), kSession + 140, uint32_t{9})},
+      {"fewer channels listed than come", Forged(packet, kSession + 140, uint32_t{0})},
       {"an unknown kind of pipe", Forged(packet, kChannel + 4, uint32_t{3})},
   };
   ASSERT_THAT(Decode({packet}), IsOk());

@@ -94,11 +94,15 @@ struct ReleaseCounters {
   std::shared_ptr<const PidFd> peer_process = nullptr;
 };
 
-// What this side's messages and objects take of its part.
+// What this side's messages and objects take of its part; the figures of blocks are those of shm::ArenaStats.
 struct MemoryUsage {
-  uint64_t used_bytes = 0;
+  uint64_t allocated_bytes = 0;
+  uint64_t cached_bytes = 0;
+  uint64_t dirty_bytes = 0;
+  uint64_t fragmented_bytes = 0;
+  uint64_t committed_bytes = 0;
   uint64_t limit_bytes = 0;
-  uint64_t blocks = 0;   // That `used_bytes` lie in.
+  uint64_t blocks = 0;   // That `allocated_bytes` lie in.
   uint64_t objects = 0;  // Native ones, that are not destroyed.
   uint64_t object_bytes = 0;
   uint64_t loans_out = 0;  // Of objects, as far as this side has looked.

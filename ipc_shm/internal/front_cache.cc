@@ -27,21 +27,20 @@ uint64_t NextId() {
 
 constinit thread_local FrontCache::Recent FrontCache::recent_[kRecent] = {};
 
-FrontCache::Balance FrontCache::Lists::balance() const {
-  Balance sum = {.bytes = -slack.load(std::memory_order_relaxed), .blocks = 0};
-  for (size_t i = 0; i < kClasses; ++i) {
-    const int64_t blocks = taken[i].load(std::memory_order_relaxed) - of[i].count.load(std::memory_order_relaxed);
-    sum.blocks += blocks;
-    sum.bytes += blocks * static_cast<int64_t>((i + 1) * kStepBytes);
+FrontCache::Balance FrontCache::Lists::balance(const SizeClasses& classes) const {
+  Balance sum;
+  for (size_t i = 0; i < SizeClasses::kCount; ++i) {
+    const Tally tally = of[i].tally.load(std::memory_order_relaxed);
+    sum.blocks += taken[i].load(std::memory_order_relaxed) - tally.count();
+    sum.bytes += tally.bytes();
+    sum.cached_bytes += tally.count() * classes.FootprintOf((i + 1) * SizeClasses::kStepBytes);
   }
   return sum;
 }
 
 class FrontCache::Shared {
  public:
-  Shared(uint64_t id, Source& source) : id_(id), source_(&source) {}
-
-  uint64_t id() const { return id_; }
+  Shared(Source& source, SizeClasses classes) : classes_(classes), source_(&source) {}
 
   // For the calling thread; lives until that removes it, or the cache ends.
   Lists* Add() {
@@ -56,7 +55,7 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     if (source_ == nullptr) return;
     GiveAllBack(*lists, *source_);
-    const Balance last = lists->balance();
+    const Balance last = lists->balance(classes_);
     ended_.bytes += last.bytes;
     ended_.blocks += last.blocks;
     all_.erase(std::find_if(all_.begin(), all_.end(), [&](const auto& each) { return each.get() == lists; }));
@@ -85,30 +84,33 @@ class FrontCache::Shared {
     const MutexLock lock(mutex_);
     Balance sum = ended_;
     for (const auto& lists : all_) {
-      const Balance more = lists->balance();
+      const Balance more = lists->balance(classes_);
       sum.bytes += more.bytes;
       sum.blocks += more.blocks;
+      sum.cached_bytes += more.cached_bytes;
     }
     return sum;
   }
 
   // False: they were empty.
-  static bool GiveAllBack(Lists& lists, Source& source) {
+  bool GiveAllBack(Lists& lists, Source& source) const {
     bool any = false;
-    for (size_t i = 0; i < kClasses; ++i) {
+    for (size_t i = 0; i < SizeClasses::kCount; ++i) {
       List& list = lists.of[i];
-      const uint32_t count = list.count.load(std::memory_order_relaxed);
+      const Tally tally = list.tally.load(std::memory_order_relaxed);
+      const uint32_t count = tally.count();
       if (count == 0) continue;
       any = true;
-      source.GiveBack((i + 1) * kStepBytes, absl::MakeConstSpan(list.blocks.get(), count));
+      source.GiveBack(classes_.RoomFor((i + 1) * SizeClasses::kStepBytes),
+                      absl::MakeConstSpan(list.blocks.get(), count));
       Lists::Add(lists.taken[i], -static_cast<int64_t>(count));
-      list.count.store(0, std::memory_order_relaxed);
+      list.tally.store(tally.Plus(-int64_t{count}, 0), std::memory_order_relaxed);
     }
     return any;
   }
 
  private:
-  const uint64_t id_;
+  const SizeClasses classes_;
   mutable Mutex mutex_;                     // Before the source's.
   Source* source_ ABSL_GUARDED_BY(mutex_);  // Null: the cache has ended.
   Balance ended_ ABSL_GUARDED_BY(mutex_);   // Of threads that have ended.
@@ -155,8 +157,12 @@ class FrontCache::Thread {
   const ForkGuard fork_guard_;
 };
 
-FrontCache::FrontCache(Source& source, size_t list_bytes)
-    : id_(NextId()), list_bytes_(list_bytes), source_(source), shared_(std::make_shared<Shared>(id_, source)) {}
+FrontCache::FrontCache(Source& source, size_t list_bytes, SizeClasses classes)
+    : id_(NextId()),
+      classes_(classes),
+      list_bytes_(list_bytes),
+      source_(source),
+      shared_(std::make_shared<Shared>(source, classes)) {}
 
 FrontCache::~FrontCache() {
   if (!fork_guard_.InForkedChild()) shared_->Close();
@@ -171,10 +177,11 @@ FrontCache::Lists* FrontCache::FindSlowly() {
 }
 
 FrontCache::List& FrontCache::ListOf(Lists& lists, size_t bytes) const {
-  List& list = lists.of[ClassOf(bytes)];
+  List& list = lists.of[SizeClasses::IndexOf(bytes)];
   if (list.capacity == 0) {
-    const size_t class_bytes = RoundUp(bytes);
-    const size_t capacity = std::max(list_bytes_ / class_bytes, BatchOf(class_bytes));
+    const size_t class_bytes = classes_.RoomFor(bytes);
+    const size_t capacity =
+        std::min<size_t>(std::max(list_bytes_ / class_bytes, BatchOf(class_bytes)), Tally::kMaxCount);
     list.blocks = std::make_unique_for_overwrite<void*[]>(capacity);
     list.capacity = static_cast<uint32_t>(capacity);
   }
@@ -185,48 +192,49 @@ void* FrontCache::AllocateSlowly(size_t bytes) {
   Lists* const lists = FindSlowly();
   if (lists == nullptr) {
     void* block = nullptr;
-    if (source_.TakeBlocks(RoundUp(bytes), absl::MakeSpan(&block, 1)) == 0) return nullptr;
+    if (source_.TakeBlocks(classes_.RoomFor(bytes), absl::MakeSpan(&block, 1)) == 0) return nullptr;
     shared_->Count(static_cast<int64_t>(bytes), 1);
     return block;
   }
   List& list = ListOf(*lists, bytes);
-  uint32_t count = list.count.load(std::memory_order_relaxed);
-  if (count == 0) {
-    const size_t class_bytes = RoundUp(bytes);
+  Tally tally = list.tally.load(std::memory_order_relaxed);
+  if (tally.count() == 0) {
+    const size_t class_bytes = classes_.RoomFor(bytes);
     void** const begin = list.blocks.get();
-    count = static_cast<uint32_t>(source_.TakeBlocks(class_bytes, absl::MakeSpan(begin, BatchOf(class_bytes))));
+    const size_t count = source_.TakeBlocks(class_bytes, absl::MakeSpan(begin, BatchOf(class_bytes)));
     // The first of them is the first to be used.
     std::reverse(begin, begin + count);
-    Lists::Add(lists->taken[ClassOf(bytes)], count);
-    list.count.store(count, std::memory_order_relaxed);
+    Lists::Add(lists->taken[SizeClasses::IndexOf(bytes)], static_cast<int64_t>(count));
+    tally = tally.Plus(static_cast<int64_t>(count), 0);
+    list.tally.store(tally, std::memory_order_relaxed);
     if (count == 0) return nullptr;
   }
-  return Pop(*lists, list, count, bytes);
+  return Pop(list, tally, bytes);
 }
 
 void FrontCache::FreeSlowly(void* block, size_t bytes) {
   Lists* const lists = FindSlowly();
   if (lists == nullptr) {
-    source_.GiveBack(RoundUp(bytes), absl::MakeConstSpan(&block, 1));
+    source_.GiveBack(classes_.RoomFor(bytes), absl::MakeConstSpan(&block, 1));
     return shared_->Count(-static_cast<int64_t>(bytes), -1);
   }
   List& list = ListOf(*lists, bytes);
-  uint32_t count = list.count.load(std::memory_order_relaxed);
-  if (count == list.capacity) {
+  Tally tally = list.tally.load(std::memory_order_relaxed);
+  if (tally.count() == list.capacity) {
     // Those that were not used for longest.
     void** const begin = list.blocks.get();
-    const uint32_t old = (count + 1) / 2;
-    source_.GiveBack(RoundUp(bytes), absl::MakeConstSpan(begin, old));
-    std::copy(begin + old, begin + count, begin);
-    Lists::Add(lists->taken[ClassOf(bytes)], -static_cast<int64_t>(old));
-    count -= old;
+    const uint32_t old = (tally.count() + 1) / 2;
+    source_.GiveBack(classes_.RoomFor(bytes), absl::MakeConstSpan(begin, old));
+    std::copy(begin + old, begin + tally.count(), begin);
+    Lists::Add(lists->taken[SizeClasses::IndexOf(bytes)], -static_cast<int64_t>(old));
+    tally = tally.Plus(-int64_t{old}, 0);
   }
-  Push(*lists, list, count, block, bytes);
+  Push(list, tally, block, bytes);
 }
 
 bool FrontCache::FlushThread() {
   Lists* const lists = FindSlowly();
-  return lists != nullptr && Shared::GiveAllBack(*lists, source_);
+  return lists != nullptr && shared_->GiveAllBack(*lists, source_);
 }
 
 FrontCache::Balance FrontCache::balance() const { return shared_->balance(); }

@@ -14,6 +14,7 @@
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_util/internal/mutex.h"
 
 namespace ipc::internal {
@@ -24,6 +25,7 @@ using ::testing::Ge;
 using ::testing::Le;
 
 constexpr size_t kListBytes = 8192;
+constexpr SizeClasses kClasses(8, 24);
 
 // Blocks that are nothing but addresses, each given out once at a time.
 class Addresses final : public FrontCache::Source {
@@ -36,7 +38,7 @@ class Addresses final : public FrontCache::Source {
     for (; count < blocks.size() && out_.size() < room_; ++count) {
       uintptr_t address = next_;
       if (free_.empty()) {
-        next_ += FrontCache::kMaxBytes;
+        next_ += SizeClasses::kMaxBytes;
       } else {
         address = free_.back();
         free_.pop_back();
@@ -44,7 +46,7 @@ class Addresses final : public FrontCache::Source {
       EXPECT_TRUE(out_.insert(address).second);
       blocks[count] = reinterpret_cast<void*>(address);
     }
-    EXPECT_EQ(bytes % FrontCache::kStepBytes, 0u);
+    EXPECT_EQ(bytes, kClasses.RoomFor(bytes));
     ++batches_;
     return count;
   }
@@ -71,7 +73,7 @@ class Addresses final : public FrontCache::Source {
  private:
   const size_t room_;
   Mutex mutex_;
-  uintptr_t next_ ABSL_GUARDED_BY(mutex_) = FrontCache::kMaxBytes;
+  uintptr_t next_ ABSL_GUARDED_BY(mutex_) = SizeClasses::kMaxBytes;
   std::vector<uintptr_t> free_ ABSL_GUARDED_BY(mutex_);
   std::set<uintptr_t> out_ ABSL_GUARDED_BY(mutex_);
   int batches_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -80,31 +82,21 @@ class Addresses final : public FrontCache::Source {
 class FrontCacheTest : public ::testing::Test {
  protected:
   Addresses source_{100'000};
-  FrontCache cache_{source_, kListBytes};
+  FrontCache cache_{source_, kListBytes, kClasses};
 };
 
 TEST_F(FrontCacheTest, ABlockIsTheThreadsNextOfItsClass) {
   void* const block = cache_.Allocate(33);
   cache_.Free(block, 33);
   EXPECT_NE(cache_.Allocate(32), block);
-  EXPECT_NE(cache_.Allocate(49), block);
+  EXPECT_NE(cache_.Allocate(41), block);
   const int batches = source_.batches();
   for (int i = 0; i < 1000; ++i) {
-    void* const again = cache_.Allocate(48);
+    void* const again = cache_.Allocate(40);
     EXPECT_EQ(again, block);
-    cache_.Free(again, 48);
+    cache_.Free(again, 40);
   }
   EXPECT_EQ(source_.batches(), batches);
-}
-
-TEST_F(FrontCacheTest, HoldsSizesUpToItsLargest) {
-  EXPECT_FALSE(FrontCache::Holds(0));
-  EXPECT_TRUE(FrontCache::Holds(1));
-  EXPECT_TRUE(FrontCache::Holds(FrontCache::kMaxBytes));
-  EXPECT_FALSE(FrontCache::Holds(FrontCache::kMaxBytes + 1));
-  EXPECT_EQ(FrontCache::RoundUp(1), 16u);
-  EXPECT_EQ(FrontCache::RoundUp(16), 16u);
-  EXPECT_EQ(FrontCache::RoundUp(17), 32u);
 }
 
 TEST_F(FrontCacheTest, CountsWhatIsAllocated) {
@@ -116,6 +108,35 @@ TEST_F(FrontCacheTest, CountsWhatIsAllocated) {
   EXPECT_EQ(cache_.balance().bytes, 1);
   EXPECT_EQ(cache_.balance().blocks, 1);
   cache_.Free(b, 1);
+  EXPECT_EQ(cache_.balance().bytes, 0);
+  EXPECT_EQ(cache_.balance().blocks, 0);
+}
+
+TEST_F(FrontCacheTest, CountsWhatThreadsKeep) {
+  cache_.Free(cache_.Allocate(33), 33);
+  EXPECT_GE(cache_.balance().cached_bytes, kClasses.FootprintOf(33));
+  EXPECT_EQ(cache_.balance().cached_bytes, source_.out() * kClasses.FootprintOf(33));
+  std::thread([&] {
+    const size_t before = cache_.balance().cached_bytes;
+    cache_.Free(cache_.Allocate(100), 100);
+    EXPECT_GT(cache_.balance().cached_bytes, before);
+  }).join();
+  EXPECT_EQ(cache_.balance().cached_bytes, source_.out() * kClasses.FootprintOf(33));
+  cache_.FlushThread();
+  EXPECT_EQ(cache_.balance().cached_bytes, 0u);
+}
+
+// A thread that frees what others allocated has less than nothing.
+TEST_F(FrontCacheTest, CountsWhatThreadsFreeForEachOther) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 100'000; ++i) blocks.push_back(cache_.Allocate(500));
+  EXPECT_EQ(cache_.balance().bytes, 50'000'000);
+  std::thread([&] {
+    for (void* const block : blocks) cache_.Free(block, 500);
+    EXPECT_EQ(cache_.balance().bytes, 0);
+    EXPECT_EQ(cache_.balance().blocks, 0);
+  }).join();
+  EXPECT_EQ(cache_.balance().bytes, 0);
   EXPECT_EQ(cache_.balance().blocks, 0);
 }
 
@@ -123,7 +144,8 @@ TEST_F(FrontCacheTest, KeepsNoMoreThanItsBytes) {
   std::vector<void*> blocks;
   for (int i = 0; i < 10'000; ++i) blocks.push_back(cache_.Allocate(64));
   for (void* const block : blocks) cache_.Free(block, 64);
-  EXPECT_THAT(source_.out(), AllOf(Ge(kListBytes / 64 / 2), Le(kListBytes / 64)));
+  const size_t room = kClasses.RoomFor(64);
+  EXPECT_THAT(source_.out(), AllOf(Ge(kListBytes / room / 2), Le(kListBytes / room)));
   EXPECT_TRUE(cache_.FlushThread());
   EXPECT_EQ(source_.out(), 0u);
   EXPECT_FALSE(cache_.FlushThread());
@@ -131,7 +153,7 @@ TEST_F(FrontCacheTest, KeepsNoMoreThanItsBytes) {
 
 TEST_F(FrontCacheTest, ASourceWithoutRoomIsNoHarm) {
   Addresses small(3);
-  FrontCache cache(small, kListBytes);
+  FrontCache cache(small, kListBytes, kClasses);
   std::vector<void*> blocks;
   while (void* const block = cache.Allocate(100)) blocks.push_back(block);
   EXPECT_EQ(blocks.size(), 3u);
@@ -146,7 +168,7 @@ TEST_F(FrontCacheTest, CachesOfOneThreadDoNotMix) {
   std::vector<std::unique_ptr<Addresses>> sources;
   for (int i = 0; i < 200; ++i) {
     sources.push_back(std::make_unique<Addresses>(100));
-    caches.push_back(std::make_unique<FrontCache>(*sources.back(), kListBytes));
+    caches.push_back(std::make_unique<FrontCache>(*sources.back(), kListBytes, kClasses));
   }
   // The sources expect each block back that they gave, and no other.
   for (int round = 0; round < 3; ++round) {
@@ -167,7 +189,7 @@ TEST_F(FrontCacheTest, AThreadThatEndsGivesItsBlocksBack) {
 TEST_F(FrontCacheTest, ACacheMayEndBeforeItsThreads) {
   for (int i = 0; i < 1000; ++i) {
     Addresses source(100);
-    FrontCache cache(source, kListBytes);
+    FrontCache cache(source, kListBytes, kClasses);
     cache.Free(cache.Allocate(64), 64);
   }
   EXPECT_EQ(cache_.balance().blocks, 0);
@@ -198,7 +220,7 @@ TEST_F(FrontCacheTest, AThreadMayAllocateToItsVeryEnd) {
 TEST_F(FrontCacheTest, ThreadsAndCachesEndInAnyOrder) {
   for (int i = 0; i < 200; ++i) {
     Addresses source(10'000);
-    auto cache = std::make_unique<FrontCache>(source, kListBytes);
+    auto cache = std::make_unique<FrontCache>(source, kListBytes, kClasses);
     // They work while it lives, and end while it does.
     Mutex mutex;
     CondVar done;

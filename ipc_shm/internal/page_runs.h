@@ -55,6 +55,12 @@ class PageRuns {
   // Gives pages of an allocated run back to the system; they read as zero. False: the system did not take them.
   bool Punch(absl::Span<std::byte> pages) const;
 
+  // Of freed units that are kept.
+  size_t dirty_bytes() const {
+    const MutexLock lock(mutex_);
+    return dirty_units_ * unit_bytes_;
+  }
+
  private:
   struct Units {
     size_t first = 0;
@@ -71,7 +77,7 @@ class PageRuns {
   const RegionWindow window_;
   const size_t unit_bytes_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   UnitBitmap used_ ABSL_GUARDED_BY(mutex_);
   UnitBitmap dirty_ ABSL_GUARDED_BY(mutex_);  // Free, and maybe not zero.
   size_t dirty_units_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -86,9 +86,11 @@ TEST_F(PageRunsTest, FewFreedRunsStayDirty) {
   Fill(run);
   runs_->Free(run);
   EXPECT_EQ(ResidentBytes(), 2 * kUnit);
+  EXPECT_EQ(runs_->dirty_bytes(), 2 * kUnit);
   const auto again = runs_->Allocate(3 * kUnit, &is_zero);
   EXPECT_EQ(again.data(), run.data());
   EXPECT_FALSE(is_zero);
+  EXPECT_EQ(runs_->dirty_bytes(), 0u);
   runs_->Free(again);
   const auto zeroed = runs_->AllocateZeroed(3 * kUnit);
   EXPECT_EQ(zeroed.data(), run.data());
@@ -113,6 +115,7 @@ TEST_F(PageRunsTest, DirtyPagesAreBounded) {
   for (const auto run : runs) Fill(run);
   for (const auto run : runs) runs_->Free(run);
   EXPECT_EQ(ResidentBytes(), PageRuns::kMaxDirtyBytes);
+  EXPECT_EQ(runs_->dirty_bytes(), PageRuns::kMaxDirtyBytes);
   EXPECT_TRUE(IsZero(runs_->AllocateZeroed(kUnits * kUnit)));
 }
 

@@ -17,7 +17,7 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// A list of the front cache holds this part of the limit, within bounds; there are some 30 in each thread.
+// A list of the front cache holds this part of the limit, within bounds; there are some 60 in each thread.
 constexpr size_t kCacheListsPerLimit = 1024;
 constexpr size_t kMinCacheListBytes = size_t{1} << 10;
 constexpr size_t kMaxCacheListBytes = size_t{64} << 10;
@@ -30,8 +30,10 @@ absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow wind
     return absl::InvalidArgumentError(absl::StrCat("an arena of ", limit_bytes, " bytes needs a window of ",
                                                    WindowBytesFor(limit_bytes), ", not ", window.bytes));
   }
-  std::unique_ptr<PagedArena> arena(new PagedArena(std::move(window), limit_bytes, std::move(place)));
-  SLUICE_ASSIGN_OR_RETURN(arena->heap_, make_heap(arena->runs_));
+  auto runs = std::make_unique<PageRuns>(window);
+  SLUICE_ASSIGN_OR_RETURN(std::unique_ptr<SmallHeap> heap, make_heap(*runs));
+  std::unique_ptr<PagedArena> arena(
+      new PagedArena(std::move(window), limit_bytes, std::move(runs), std::move(heap), std::move(place)));
   if (arena->place_.header != nullptr) {
     if (!ArenaRegistry::Add(arena->place_.header, arena.get())) arena->place_.header = nullptr;
     if (arena->place_.peer_header != nullptr) ArenaRegistry::AddIfFree(arena->place_.peer_header, arena.get());
@@ -39,15 +41,18 @@ absl::StatusOr<std::unique_ptr<PagedArena>> PagedArena::Create(RegionWindow wind
   return arena;
 }
 
-PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place)
+PagedArena::PagedArena(RegionWindow window, size_t limit_bytes, std::unique_ptr<PageRuns> runs,
+                       std::unique_ptr<SmallHeap> heap, ArenaPlace place)
     : window_begin_(reinterpret_cast<uintptr_t>(window.data())),
       window_bytes_(window.bytes),
       limit_bytes_(limit_bytes),
       place_(std::move(place)),
       window_(std::move(window)),
-      runs_(window_),
+      runs_(std::move(runs)),
+      heap_(std::move(heap)),
       supply_(*this),
-      cache_(supply_, std::clamp(limit_bytes / kCacheListsPerLimit, kMinCacheListBytes, kMaxCacheListBytes)) {}
+      cache_(supply_, std::clamp(limit_bytes / kCacheListsPerLimit, kMinCacheListBytes, kMaxCacheListBytes),
+             heap_->size_classes()) {}
 
 PagedArena::~PagedArena() {
   ArenaRegistry::Remove(place_.header, this);
@@ -71,7 +76,7 @@ absl::StatusOr<void*> PagedArena::Allocate(size_t bytes, size_t alignment) {
 }
 
 absl::StatusOr<void*> PagedArena::AllocateZeroed(size_t bytes, size_t alignment) {
-  if (FrontCache::Holds(bytes)) {
+  if (SizeClasses::Holds(bytes)) {
     SLUICE_ASSIGN_OR_RETURN(void* const block, Allocate(bytes, alignment));
     return std::memset(block, 0, bytes);
   }
@@ -98,7 +103,7 @@ void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
   absl::Cleanup give_back = [&] { GiveBackToLimit(footprint); };
   void* const block = bytes >= kLargeBytes
                           ? AllocateLarge(bytes, zeroed)
-                          : heap_->Allocate(footprint, std::max(alignment, FrontCache::kStepBytes), zeroed);
+                          : heap_->Allocate(RoomFor(bytes), std::max(alignment, SizeClasses::kAlignment), zeroed);
   if (block == nullptr) return nullptr;
   std::move(give_back).Cancel();
   direct_bytes_.fetch_add(static_cast<int64_t>(bytes), std::memory_order_relaxed);
@@ -108,9 +113,9 @@ void* PagedArena::AllocateOnce(size_t bytes, size_t alignment, bool zeroed) {
 
 void* PagedArena::AllocateLarge(size_t bytes, bool zeroed) {
   bool is_zero;
-  const absl::Span<std::byte> run = zeroed ? runs_.AllocateZeroed(bytes) : runs_.Allocate(bytes, &is_zero);
+  const absl::Span<std::byte> run = zeroed ? runs_->AllocateZeroed(bytes) : runs_->Allocate(bytes, &is_zero);
   if (run.empty()) return nullptr;
-  absl::Cleanup free = [&] { runs_.Free(run); };
+  absl::Cleanup free = [&] { runs_->Free(run); };
   large_blocks_.Add(run.data(), run.size());
   std::move(free).Cancel();
   return run.data();
@@ -139,17 +144,18 @@ void PagedArena::GiveBackToLimit(size_t bytes) const {
 
 size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {
   arena_.Collect();
-  const size_t allowed = arena_.TakeFromLimit(bytes, blocks.size());
+  const size_t footprint = arena_.FootprintOf(bytes);
+  const size_t allowed = arena_.TakeFromLimit(footprint, blocks.size());
   if (allowed == 0) return 0;
   size_t taken = 0;
-  const absl::Cleanup give_back = [&] { arena_.GiveBackToLimit((allowed - taken) * bytes); };
-  taken = arena_.heap_->AllocateMany(bytes, FrontCache::kStepBytes, blocks.first(allowed));
+  const absl::Cleanup give_back = [&] { arena_.GiveBackToLimit((allowed - taken) * footprint); };
+  taken = arena_.heap_->AllocateMany(bytes, SizeClasses::kAlignment, blocks.first(allowed));
   return taken;
 }
 
 void PagedArena::Supply::GiveBack(size_t bytes, absl::Span<void* const> blocks) {
   arena_.heap_->FreeMany(bytes, blocks);
-  arena_.GiveBackToLimit(bytes * blocks.size());
+  arena_.GiveBackToLimit(arena_.FootprintOf(bytes) * blocks.size());
 }
 
 absl::Status PagedArena::Full(size_t bytes) const {
@@ -163,30 +169,30 @@ absl::Status PagedArena::Full(size_t bytes) const {
   return absl::ResourceExhaustedError(absl::StrCat(
       "the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,
       " are allocated, in ", now.live_allocations, " blocks; free some, or raise SessionOptions::arena_bytes",
-      runs_.is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
+      runs_->is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
 }
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {
   if (!IsOwn(block)) return FreeForPeer(block, bytes);
   CountFreed(bytes);
   if (bytes >= kLargeBytes) {
-    large_blocks_.Remove(block, runs_.RoundUp(bytes));
+    large_blocks_.Remove(block, runs_->RoundUp(bytes));
     FreeLarge(block, bytes);
   } else if (Quarantine::kIsOn) {
-    for (const Quarantine::Block& old : quarantine_.Add({block, FootprintOf(bytes)})) FreeSmall(old.address, old.bytes);
+    for (const Quarantine::Block& old : quarantine_.Add({block, RoomFor(bytes)})) FreeSmall(old.address, old.bytes);
   } else {
-    FreeSmall(block, FootprintOf(bytes));
+    FreeSmall(block, bytes);
   }
 }
 
 void PagedArena::FreeLarge(void* block, size_t bytes) const {
-  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block), runs_.RoundUp(bytes)));
+  runs_->Free(absl::MakeSpan(static_cast<std::byte*>(block), runs_->RoundUp(bytes)));
   GiveBackToLimit(bytes);
 }
 
-void PagedArena::FreeSmall(void* block, size_t footprint) {
-  heap_->Free(block, footprint);
-  GiveBackToLimit(footprint);
+void PagedArena::FreeSmall(void* block, size_t bytes) {
+  heap_->Free(block, RoomFor(bytes));
+  GiveBackToLimit(FootprintOf(bytes));
 }
 
 void PagedArena::FreeForPeer(void* block, size_t bytes) {
@@ -204,13 +210,13 @@ void PagedArena::Collect() const {
   if (place_.header == nullptr || ReturnStack::IsEmpty(*place_.header)) return;
   const uint64_t taken = ReturnStack::TakeAll(*place_.header);
   // Each block in there still counts towards the limit.
-  const size_t most = taken_bytes_.load(std::memory_order_relaxed) / FrontCache::kStepBytes;
+  const size_t most = taken_bytes_.load(std::memory_order_relaxed) / SizeClasses::kAlignment;
   for (const ReturnedBlock& block : ReturnStack::BlocksOf(taken, window_, most)) {
     if (block.bytes >= kLargeBytes) {
-      if (!large_blocks_.Remove(block.address, runs_.RoundUp(block.bytes))) continue;
+      if (!large_blocks_.Remove(block.address, runs_->RoundUp(block.bytes))) continue;
       FreeLarge(block.address, block.bytes);
     } else {
-      if (!heap_->FreeIfLive(block.address, FootprintOf(block.bytes))) continue;
+      if (!heap_->FreeIfLive(block.address, RoomFor(block.bytes))) continue;
       GiveBackToLimit(FootprintOf(block.bytes));
     }
     CountFreed(block.bytes);
@@ -224,23 +230,31 @@ void PagedArena::CountFreed(size_t bytes) const {
 
 void PagedArena::LargeBlocks::Add(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
-  runs_bytes_.insert_or_assign(block, runs_bytes);
+  size_t& bytes = runs_bytes_[block];
+  bytes_ += runs_bytes - bytes;
+  bytes = runs_bytes;
 }
 
 bool PagedArena::LargeBlocks::Remove(void* block, size_t runs_bytes) {
   const MutexLock lock(mutex_);
   const auto found = runs_bytes_.find(block);
   if (found == runs_bytes_.end() || found->second != runs_bytes) return false;
+  bytes_ -= runs_bytes;
   runs_bytes_.erase(found);
   return true;
 }
 
+size_t PagedArena::LargeBlocks::bytes() const {
+  const MutexLock lock(mutex_);
+  return bytes_;
+}
+
 size_t PagedArena::Shrink(void* block, size_t bytes, size_t used) {
   // It must stay large, since its size tells where it came from.
-  const size_t kept = runs_.RoundUp(used < kLargeBytes ? kLargeBytes : used);
-  if (bytes < kLargeBytes || kept >= runs_.RoundUp(bytes)) return bytes;
+  const size_t kept = runs_->RoundUp(used < kLargeBytes ? kLargeBytes : used);
+  if (bytes < kLargeBytes || kept >= runs_->RoundUp(bytes)) return bytes;
   large_blocks_.Add(block, kept);
-  runs_.Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, runs_.RoundUp(bytes) - kept));
+  runs_->Free(absl::MakeSpan(static_cast<std::byte*>(block) + kept, runs_->RoundUp(bytes) - kept));
   direct_bytes_.fetch_sub(static_cast<int64_t>(bytes - kept), std::memory_order_relaxed);
   GiveBackToLimit(bytes - kept);
   return kept;
@@ -251,9 +265,14 @@ shm::ArenaStats PagedArena::stats() const {
   const FrontCache::Balance cached = cache_.balance();
   // Of a block that one thread allocates and another one frees meanwhile, the sum may know the latter alone.
   const auto sum = [](int64_t a, int64_t b) { return static_cast<size_t>(std::max<int64_t>(a + b, 0)); };
+  const SmallHeap::Pages heap = heap_->pages();
+  const size_t dirty_runs_bytes = runs_->dirty_bytes();
   return {.allocated_bytes = sum(cached.bytes, direct_bytes_.load(std::memory_order_relaxed)),
           .live_allocations = sum(cached.blocks, direct_blocks_.load(std::memory_order_relaxed)),
-          .limit_bytes = limit_bytes_};
+          .limit_bytes = limit_bytes_,
+          .cached_bytes = cached.cached_bytes,
+          .committed_bytes = heap.committed_bytes + large_blocks_.bytes() + dirty_runs_bytes,
+          .dirty_bytes = heap.dirty_bytes + dirty_runs_bytes};
 }
 
 }  // namespace internal

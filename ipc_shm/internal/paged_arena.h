@@ -21,6 +21,7 @@
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/quarantine.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/small_heap.h"
 #include "ipc_util/internal/mutex.h"
 
@@ -46,8 +47,8 @@ struct ArenaPlace {
   RegionWindow peer_window = {};
 };
 
-// Blocks that FrontCache holds sizes of are multiples of its step, and go through one; the least alignment of all is
-// that step.
+// Blocks for sizes that SizeClasses hold have the room of the heap's classes, and go through a front cache. All lie at
+// multiples of SizeClasses::kAlignment.
 class PagedArena final : public shm::Arena {
  public:
   using MakeHeap = absl::FunctionRef<absl::StatusOr<std::unique_ptr<SmallHeap>>(PageRuns& runs)>;
@@ -63,7 +64,7 @@ class PagedArena final : public shm::Arena {
 
   // As `Allocate`; null instead of an error.
   void* TryAllocate(size_t bytes, size_t alignment) {
-    if (FrontCache::Holds(bytes) && IsSmallAlignment(alignment)) {
+    if (SizeClasses::Holds(bytes) && IsSmallAlignment(alignment)) {
       if (void* const block = cache_.Allocate(bytes); ABSL_PREDICT_TRUE(block != nullptr)) return block;
     }
     return AllocateSlowly(bytes, alignment, /*zeroed=*/false);
@@ -73,7 +74,7 @@ class PagedArena final : public shm::Arena {
   absl::StatusOr<void*> AllocateZeroed(size_t bytes, size_t alignment) override;
   // A block of the region's other arena goes back to its owner.
   void Free(void* block, size_t bytes) override {
-    if (!Quarantine::kIsOn && ABSL_PREDICT_TRUE(FrontCache::Holds(bytes) && IsOwn(block))) {
+    if (!Quarantine::kIsOn && ABSL_PREDICT_TRUE(SizeClasses::Holds(bytes) && IsOwn(block))) {
       return cache_.Free(block, bytes);
     }
     FreeSlowly(block, bytes);
@@ -102,22 +103,26 @@ class PagedArena final : public shm::Arena {
     void Add(void* block, size_t runs_bytes);
     // False: there is no such block of as many runs.
     bool Remove(void* block, size_t runs_bytes);
+    // Of all of them.
+    size_t bytes() const;
 
    private:
-    Mutex mutex_;
+    mutable Mutex mutex_;
     absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);
+    size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   };
 
-  PagedArena(RegionWindow window, size_t limit_bytes, ArenaPlace place);
+  PagedArena(RegionWindow window, size_t limit_bytes, std::unique_ptr<PageRuns> runs, std::unique_ptr<SmallHeap> heap,
+             ArenaPlace place);
 
   static constexpr bool IsSmallAlignment(size_t alignment) {
     return alignment == 1 || alignment == 2 || alignment == 4 || alignment == 8 || alignment == 16;
   }
   bool IsOwn(const void* block) const { return reinterpret_cast<uintptr_t>(block) - window_begin_ < window_bytes_; }
+  // What the heap is asked for, for a small block of `bytes`.
+  size_t RoomFor(size_t bytes) const { return cache_.classes().RoomFor(bytes); }
   // What a block of `bytes` takes of the limit.
-  static constexpr size_t FootprintOf(size_t bytes) {
-    return FrontCache::Holds(bytes) ? FrontCache::RoundUp(bytes) : bytes;
-  }
+  size_t FootprintOf(size_t bytes) const { return bytes >= kLargeBytes ? bytes : cache_.classes().FootprintOf(bytes); }
   static absl::Status CheckRequest(size_t bytes, size_t alignment);
 
   // Past the cache; null: a bad request, or no room, not even with what this thread's cache keeps.
@@ -127,8 +132,8 @@ class PagedArena final : public shm::Arena {
   void FreeSlowly(void* block, size_t bytes);
   void FreeForPeer(void* block, size_t bytes);
   void FreeLarge(void* block, size_t bytes) const;
-  // Gives a small block that takes `footprint` of the limit back to the heap.
-  void FreeSmall(void* block, size_t footprint);
+  // Gives a small block of `bytes` back to the heap.
+  void FreeSmall(void* block, size_t bytes);
   // What was freed outside the cache.
   void CountFreed(size_t bytes) const;
   // How many of `count` blocks of `bytes` the limit allows, which are taken from it.
@@ -146,9 +151,9 @@ class PagedArena final : public shm::Arena {
   // Of blocks that did not go through the cache.
   mutable std::atomic<int64_t> direct_bytes_{0};
   mutable std::atomic<int64_t> direct_blocks_{0};
-  mutable PageRuns runs_;
+  const std::unique_ptr<PageRuns> runs_;
   mutable LargeBlocks large_blocks_;
-  std::unique_ptr<SmallHeap> heap_;  // Destroyed before the runs that it stands on.
+  const std::unique_ptr<SmallHeap> heap_;  // Destroyed before the runs that it stands on.
   Quarantine quarantine_;
   Supply supply_;
   FrontCache cache_;  // Destroyed before its supply.

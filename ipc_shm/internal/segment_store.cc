@@ -93,7 +93,11 @@ void SegmentStore::Free(absl::Span<std::byte> segment) { arena_->arena().Free(se
 MemoryUsage SegmentStore::Usage() const {
   const shm::ArenaStats blocks = arena_stats();
   const shm::LoanStats loans = arena_->loan_stats();
-  return {.used_bytes = blocks.allocated_bytes,
+  return {.allocated_bytes = blocks.allocated_bytes,
+          .cached_bytes = blocks.cached_bytes,
+          .dirty_bytes = blocks.dirty_bytes,
+          .fragmented_bytes = blocks.fragmented_bytes(),
+          .committed_bytes = blocks.committed_bytes,
           .limit_bytes = blocks.limit_bytes,
           .blocks = blocks.live_allocations,
           .objects = loans.objects,

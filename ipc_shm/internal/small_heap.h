@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "absl/types/span.h"
+#include "ipc_shm/internal/size_classes.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -15,6 +16,15 @@ namespace internal {
 class SmallHeap {
  public:
   virtual ~SmallHeap() = default;
+
+  struct Pages {
+    size_t committed_bytes = 0;  // That hold blocks or are kept for some, as far as they were touched.
+    size_t dirty_bytes = 0;      // Of those, without blocks.
+  };
+  virtual Pages pages() const { return {}; }
+
+  // Of its small blocks; always the same.
+  virtual SizeClasses size_classes() const { return SizeClasses(); }
 
   // `bytes` > 0 at `alignment`, a power of two up to Arena::kMaxAlignment; all zero if `zeroed`. Null: there is no
   // room.

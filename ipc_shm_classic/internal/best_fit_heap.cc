@@ -11,6 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/unit_bitmap.h"
 #include "ipc_util/internal/mutex.h"
 
@@ -19,7 +20,14 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
+using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
+
 constexpr size_t kNaturalAlignment = alignof(std::max_align_t);
+constexpr size_t kPageBytes = 4096;
+
+// What a tree adds to a block; and the room in its smallest, which must do for a node once it is free.
+constexpr size_t kHeadBytes = Tree::PayloadPerAllocation;
+constexpr size_t kLeastBytes = 40;
 
 // A stretch of the heap: a tree while it is in use, untouched addresses otherwise. One thread.
 class Chunk {
@@ -31,21 +39,25 @@ class Chunk {
   State state() const { return state_; }
   absl::Span<std::byte> memory() const { return memory_; }
   bool is_empty() const { return live_count_ == 0; }
+  // In pages that it has: as far as blocks have ever reached, or all.
+  size_t committed_bytes() const { return committed_bytes_; }
 
   // Whether a block would fit if there were no other.
   bool MayHold(size_t bytes, size_t alignment) const { return bytes + alignment + kTreeBytes <= memory_.size(); }
 
-  // Its memory is there.
-  void Open() {
+  // `is_committed`: all of its memory is there.
+  void Open(bool is_committed) {
     live_.emplace(memory_.size() / kNaturalAlignment);
     state_ = State::kInUse;
     tree_ = new (memory_.data()) Tree(memory_.size(), 0);
     refused_ = memory_.size();
+    committed_bytes_ = is_committed ? memory_.size() : kPageBytes;
   }
 
   // It is empty.
   void Close(State state) {
     state_ = state;
+    if (state == State::kUnused) committed_bytes_ = 0;
     tree_ = nullptr;
     live_.reset();
   }
@@ -61,6 +73,8 @@ class Chunk {
     }
     live_->Set(PlaceOf(block), 1);
     ++live_count_;
+    const size_t end = static_cast<size_t>(static_cast<std::byte*>(block) - memory_.data()) + bytes;
+    committed_bytes_ = std::max(committed_bytes_, (end + kPageBytes - 1) / kPageBytes * kPageBytes);
     return block;
   }
 
@@ -77,8 +91,6 @@ class Chunk {
   }
 
  private:
-  using Tree = boost::interprocess::rbtree_best_fit<boost::interprocess::null_mutex_family, void*>;
-
   size_t PlaceOf(const void* block) const {
     return static_cast<size_t>(static_cast<const std::byte*>(block) - memory_.data()) / kNaturalAlignment;
   }
@@ -91,6 +103,7 @@ class Chunk {
   Tree* tree_ = nullptr;            // At the start of the memory.
   std::optional<UnitBitmap> live_;  // Where live blocks begin.
   size_t live_count_ = 0;
+  size_t committed_bytes_ = 0;
   size_t refused_ = 0;  // There was no room for a block of this size, and none was freed since.
 };
 
@@ -101,6 +114,13 @@ class BestFitHeap final : public SmallHeap {
       chunks_.emplace_back(memory.subspan(offset, kBestFitChunkBytes));
     }
   }
+
+  Pages pages() const override {
+    const MutexLock lock(mutex_);
+    return {.committed_bytes = committed_bytes_, .dirty_bytes = spare_ == nullptr ? 0 : spare_->committed_bytes()};
+  }
+
+  SizeClasses size_classes() const override { return SizeClasses(kHeadBytes, kLeastBytes); }
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
     void* block = nullptr;
@@ -153,15 +173,18 @@ class BestFitHeap final : public SmallHeap {
     }
     if (void* const block = AllocateIn(spare_, bytes, alignment)) return block;
     if (unused == nullptr || !runs_.Commit(unused->memory())) return nullptr;
-    unused->Open();
+    unused->Open(runs_.is_committed());
+    committed_bytes_ += unused->committed_bytes();
     return AllocateIn(unused, bytes, alignment);
   }
 
   // Null: there is no room, or the chunk is null or not in use.
   void* AllocateIn(Chunk* chunk, size_t bytes, size_t alignment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (chunk == nullptr || chunk->state() != Chunk::State::kInUse) return nullptr;
+    const size_t before = chunk->committed_bytes();
     void* const block = chunk->Allocate(bytes, alignment);
     if (block == nullptr) return nullptr;
+    committed_bytes_ += chunk->committed_bytes() - before;
     current_ = chunk;
     if (spare_ == chunk) spare_ = nullptr;
     return block;
@@ -188,16 +211,18 @@ class BestFitHeap final : public SmallHeap {
     if (emptied == nullptr) return;
     runs_.Punch(emptied->memory());
     const MutexLock lock(mutex_);
+    committed_bytes_ -= emptied->committed_bytes();
     emptied->Close(Chunk::State::kUnused);
   }
 
   PageRuns& runs_;
   std::byte* const begin_;
 
-  Mutex mutex_;
-  std::vector<Chunk> chunks_;                         // Each guarded by `mutex_`, but for one that is being punched.
-  Chunk* current_ ABSL_GUARDED_BY(mutex_) = nullptr;  // Had room last.
-  Chunk* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;    // In use, and empty.
+  mutable Mutex mutex_;
+  std::vector<Chunk> chunks_;                           // Each guarded by `mutex_`, but for one that is being punched.
+  Chunk* current_ ABSL_GUARDED_BY(mutex_) = nullptr;    // Had room last.
+  Chunk* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;      // In use, and empty.
+  size_t committed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // Of all chunks.
 };
 
 }  // namespace

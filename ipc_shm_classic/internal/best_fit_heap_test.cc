@@ -19,6 +19,7 @@
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
+#include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/small_heap.h"
 #include "ipc_util/internal/os_testing.h"
 #include "ipc_util/region.h"
@@ -67,6 +68,20 @@ TEST_F(BestFitHeapTest, NeedsARun) {
               StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("no run of 33554432 bytes")));
 }
 
+TEST_F(BestFitHeapTest, BlocksTakeWhatTheirClassSays) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  const SizeClasses classes = heap->size_classes();
+  for (size_t bytes = 1; bytes <= SizeClasses::kMaxBytes; ++bytes) {
+    const size_t room = classes.RoomFor(bytes);
+    auto* const a = static_cast<std::byte*>(heap->Allocate(room, SizeClasses::kAlignment, false));
+    auto* const b = static_cast<std::byte*>(heap->Allocate(room, SizeClasses::kAlignment, false));
+    EXPECT_EQ(b - a, static_cast<ptrdiff_t>(classes.FootprintOf(bytes))) << bytes;
+    heap->Free(a, room);
+    heap->Free(b, room);
+  }
+  EXPECT_EQ(classes.FootprintOf(33), 48u) << "a string of 32 bytes";
+}
+
 TEST_F(BestFitHeapTest, IsFullWithoutHarm) {
   constexpr size_t kSmall = size_t{1} << 20;
   Make(kSmall);
@@ -85,6 +100,33 @@ TEST_F(BestFitHeapTest, TouchesOnlyWhatItUses) {
   EXPECT_EQ(ResidentBytes(), 0u);
   EXPECT_NE(heap->Allocate(100, 8, true), nullptr);
   EXPECT_LE(ResidentBytes(), 3 * 4096u);
+}
+
+TEST_F(BestFitHeapTest, TellsWhichPagesItHas) {
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(heap->pages().committed_bytes, 0u);
+  std::vector<void*> blocks = {heap->Allocate(100, 8, true)};
+  EXPECT_EQ(heap->pages().committed_bytes, 4096u);
+  for (void* const block : Fill(*heap, kBlock)) blocks.push_back(block);
+  EXPECT_LE(heap->pages().committed_bytes, kBytes);
+  EXPECT_GE(heap->pages().committed_bytes, blocks.size() * kBlock);
+  EXPECT_EQ(heap->pages().dirty_bytes, 0u);
+  for (void* const block : blocks) heap->Free(block, kBlock);
+  EXPECT_EQ(heap->pages().committed_bytes, heap->pages().dirty_bytes);
+  EXPECT_LE(heap->pages().dirty_bytes, kBestFitChunkBytes);
+  EXPECT_GE(heap->pages().dirty_bytes + 2 * 4096, ResidentBytes());
+}
+
+TEST_F(BestFitHeapTest, AChunkOfACommittedWindowHasAllOfItsPages) {
+  runs_ =
+      std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes, .is_committed = true});
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  EXPECT_EQ(heap->pages().committed_bytes, 0u);
+  void* const block = heap->Allocate(100, 8, false);
+  EXPECT_EQ(heap->pages().committed_bytes, kBestFitChunkBytes);
+  EXPECT_EQ(heap->pages().committed_bytes, ResidentBytes());
+  heap->Free(block, 100);
+  EXPECT_EQ(heap->pages().dirty_bytes, kBestFitChunkBytes);
 }
 
 TEST_F(BestFitHeapTest, FillsAllChunks) {

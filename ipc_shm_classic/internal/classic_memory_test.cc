@@ -110,13 +110,14 @@ TEST(ClassicMemoryTest, TellsWhatMessagesOfItsSideTake) {
   Exchange(*client, *server);
   EXPECT_EQ(server->Usage(), std::nullopt);  // Not open.
   const auto stores = testing::Open(*server, *client);
-  EXPECT_EQ(server->Usage(), (MemoryUsage{.used_bytes = 0, .limit_bytes = kArena}));
+  EXPECT_EQ(server->Usage(), (MemoryUsage{.allocated_bytes = 0, .limit_bytes = kArena}));
   ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, stores.a->Allocate(1000));
-  EXPECT_GE(server->Usage()->used_bytes, 1000);
+  EXPECT_GE(server->Usage()->allocated_bytes, 1000);
+  EXPECT_GE(server->Usage()->committed_bytes, server->Usage()->allocated_bytes);
   EXPECT_EQ(server->Usage()->blocks, 1u);
-  EXPECT_EQ(client->Usage()->used_bytes, 0);
+  EXPECT_EQ(client->Usage()->allocated_bytes, 0);
   stores.a->Free(segment);
-  EXPECT_EQ(server->Usage()->used_bytes, 0);
+  EXPECT_EQ(server->Usage()->allocated_bytes, 0);
 }
 
 // D2, H1: what a hostile server may send.

@@ -1,6 +1,9 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -8,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/status_macros.h"
 #include "third_party/jemalloc/jemalloc.h"
 
@@ -26,10 +30,11 @@ struct Hooks {
   PageRuns* runs;
   // The heap is being destroyed: jemalloc gives all blocks up, but a peer may still read them.
   bool is_closing;
+  std::atomic<size_t> held_bytes = 0;  // Of runs. A counter alone: it orders nothing.
 };
 static_assert(std::is_standard_layout_v<Hooks>);
 
-const Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
+Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
 PageRuns& RunsOf(extent_hooks_t* table) { return *HooksOf(table).runs; }
 
 void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
@@ -38,12 +43,16 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
   const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
   if (run.empty()) return nullptr;
   *commit = true;
+  HooksOf(table).held_bytes.fetch_add(run.size(), std::memory_order_relaxed);
   return run.data();
 }
 
 // False: taken back. jemalloc may have split a run; only whole units can be taken.
 bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
-  return HooksOf(table).is_closing || !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
+  if (HooksOf(table).is_closing) return true;
+  if (!RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes))) return true;
+  HooksOf(table).held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
+  return false;
 }
 
 bool PurgeForced(extent_hooks_t* table, void* address, size_t /*bytes*/, size_t offset, size_t length,
@@ -75,12 +84,49 @@ struct ArenaConfig {
   bool metadata_use_hooks;
 };
 
+// jemalloc counts pages of all arenas at once, some 10 us for each, so it is told to only this often.
+constexpr int64_t kRecountNanos = 100'000'000;
+
+// For an arena that was made at `made_nanos`, and is not known to figures before it was counted.
+void RecountNowAndThen(int64_t made_nanos) {
+  static constinit std::atomic<int64_t> counted_nanos{0};  // Orders nothing: jemalloc has a lock.
+  const int64_t now = NowNanos();
+  const int64_t last = counted_nanos.load(std::memory_order_relaxed);
+  if (last > made_nanos && now - last < kRecountNanos) return;
+  uint64_t epoch = 1;
+  sluice_je_mallctl("epoch", nullptr, nullptr, &epoch, sizeof(epoch));
+  counted_nanos.store(now, std::memory_order_relaxed);
+}
+
+// T{}: jemalloc has no such figure.
+template <typename T>
+T ReadFigure(const std::string& name) {
+  T figure{};
+  size_t size = sizeof(figure);
+  return sluice_je_mallctl(name.c_str(), &figure, &size, nullptr, 0) == 0 ? figure : T{};
+}
+
 class JemallocHeap final : public SmallHeap {
  public:
   JemallocHeap(std::unique_ptr<Hooks> hooks, unsigned arena) : hooks_(std::move(hooks)), arena_(arena) {}
   ~JemallocHeap() override {
     hooks_->is_closing = true;
     sluice_je_mallctl(absl::StrCat("arena.", arena_, ".destroy").c_str(), nullptr, nullptr, nullptr, 0);
+  }
+
+  // Dirty pages are those of a moment ago.
+  Pages pages() const override {
+    RecountNowAndThen(made_nanos_);
+    // A counter that jemalloc changes at any time; written relaxed.
+    const auto* const active = ReadFigure<const size_t*>(absl::StrCat("experimental.arenas.", arena_, ".pactivep"));
+    const size_t active_pages = active == nullptr ? 0 : __atomic_load_n(active, __ATOMIC_RELAXED);
+    const size_t active_bytes = active_pages * kPageBytes;
+    if (hooks_->runs->is_committed()) {
+      const size_t held_bytes = hooks_->held_bytes.load(std::memory_order_relaxed);
+      return {.committed_bytes = held_bytes, .dirty_bytes = held_bytes - std::min(active_bytes, held_bytes)};
+    }
+    const size_t dirty_bytes = ReadFigure<size_t>(absl::StrCat("stats.arenas.", arena_, ".pdirty")) * kPageBytes;
+    return {.committed_bytes = active_bytes + dirty_bytes, .dirty_bytes = dirty_bytes};
   }
 
   void* Allocate(size_t bytes, size_t alignment, bool zeroed) override {
@@ -93,12 +139,13 @@ class JemallocHeap final : public SmallHeap {
  private:
   const std::unique_ptr<Hooks> hooks_;
   const unsigned arena_;
+  const int64_t made_nanos_ = NowNanos();
 };
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
-  auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs, .is_closing = false});
+  std::unique_ptr<Hooks> hooks(new Hooks{.table = kTable, .runs = &runs, .is_closing = false});
   ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
   unsigned arena;
   size_t size = sizeof(arena);

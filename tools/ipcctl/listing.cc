@@ -20,6 +20,7 @@ namespace ipcctl {
 namespace {
 
 using ::ipc::internal::ChannelReport;
+using ::ipc::internal::MemoryUsage;
 using ::ipc::internal::SessionReport;
 using ::ipc::internal::TrafficReport;
 
@@ -69,8 +70,9 @@ std::string Plural(uint64_t count, absl::string_view what) {
 
 absl::Time OpenedAt(const SessionReport& session) { return absl::FromUnixNanos(session.opened_unix_nanos); }
 
-// Rows of the same number of cells, the first row being the head. Numbers end, and the second cell begins, in a column.
-std::string Aligned(const std::vector<std::vector<std::string>>& rows, absl::string_view indent) {
+// Rows of the same number of cells, the first row being the head. Numbers end in a column; what is in the column of
+// text begins there.
+std::string Aligned(const std::vector<std::vector<std::string>>& rows, absl::string_view indent, size_t text_column) {
   std::vector<size_t> widths(rows[0].size());
   for (const std::vector<std::string>& row : rows) {
     for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
@@ -80,7 +82,7 @@ std::string Aligned(const std::vector<std::vector<std::string>>& rows, absl::str
     std::string line(indent);
     for (size_t i = 0; i < row.size(); ++i) {
       const int width = static_cast<int>(widths[i]);
-      absl::StrAppend(&line, i == 0 ? "" : "  ", absl::StrFormat("%*s", i == 1 ? -width : width, row[i]));
+      absl::StrAppend(&line, i == 0 ? "" : "  ", absl::StrFormat("%*s", i == text_column ? -width : width, row[i]));
     }
     absl::StrAppend(&text, line, "\n");
   }
@@ -118,7 +120,18 @@ std::string ChannelTable(const Listing& listing, const Listing* before, const Li
       row.push_back(PerSecond(rate));
     }
   }
-  return Aligned(rows, "    ");
+  return Aligned(rows, "    ", 1);
+}
+
+// The first four are what the fifth is made of.
+std::string ArenaTable(const MemoryUsage& arena) {
+  std::vector<std::vector<std::string>> rows = {
+      {"arena bytes", "allocated", "cached", "dirty", "fragmented", "committed", "limit"}, {""}};
+  for (const uint64_t figure : {arena.allocated_bytes, arena.cached_bytes, arena.dirty_bytes, arena.fragmented_bytes,
+                                arena.committed_bytes, arena.limit_bytes}) {
+    rows[1].push_back(absl::StrCat(figure));
+  }
+  return Aligned(rows, "    ", 0);
 }
 
 std::string SessionLine(const SessionReport& session) {
@@ -127,9 +140,8 @@ std::string SessionLine(const SessionReport& session) {
                                   absl::FormatTime("%Y-%m-%d %H:%M:%S", OpenedAt(session), absl::LocalTimeZone()), ", ",
                                   Plural(session.channels, "channel"));
   if (session.memory.has_value()) {
-    const ipc::internal::MemoryUsage& arena = *session.memory;
-    absl::StrAppend(&line, ", ", arena.used_bytes, " of ", arena.limit_bytes, " bytes of the arena in use, in ",
-                    Plural(arena.blocks, "block"));
+    const MemoryUsage& arena = *session.memory;
+    absl::StrAppend(&line, ", ", Plural(arena.blocks, "block"));
     if (arena.objects != 0) absl::StrAppend(&line, ", ", Plural(arena.objects, "object"));
     if (arena.loans_out != 0) absl::StrAppend(&line, ", ", Plural(arena.loans_out, "loan"), " out");
   }
@@ -180,7 +192,11 @@ std::string SessionJson(const SessionReport& session, absl::string_view channels
   const ipc::Credentials& peer = session.peer.credentials;
   const std::string arena =
       session.memory.has_value()
-          ? absl::StrCat("{\"used_bytes\":", session.memory->used_bytes,
+          ? absl::StrCat("{\"allocated_bytes\":", session.memory->allocated_bytes,
+                         ",\"cached_bytes\":", session.memory->cached_bytes,
+                         ",\"dirty_bytes\":", session.memory->dirty_bytes,
+                         ",\"fragmented_bytes\":", session.memory->fragmented_bytes,
+                         ",\"committed_bytes\":", session.memory->committed_bytes,
                          ",\"limit_bytes\":", session.memory->limit_bytes, ",\"blocks\":", session.memory->blocks,
                          ",\"objects\":", session.memory->objects, ",\"object_bytes\":", session.memory->object_bytes,
                          ",\"loans_out\":", session.memory->loans_out, "}")
@@ -213,6 +229,7 @@ std::string ToTable(const Listing& listing, const Listing* before) {
                     absl::Utf8SafeCEscape(server.socket), "\n");
     for (const SessionReport& session : report.listed) {
       absl::StrAppend(&text, SessionLine(session));
+      if (session.memory.has_value()) absl::StrAppend(&text, ArenaTable(*session.memory));
       if (!session.listed.empty()) absl::StrAppend(&text, ChannelTable(listing, before, server, session));
       if (session.listed.size() < session.channels) {
         absl::StrAppend(&text, "    and ", Plural(session.channels - session.listed.size(), "more channel"), "\n");

@@ -66,14 +66,25 @@ TEST(ListingTest, SaysHowManyMoreThereAre) {
 TEST(ListingTest, TellsOfTheArenaAndOfTheEnd) {
   Listing listing = ListingWith(1, 1);
   SessionReport& session = listing.servers[0].answer.report.listed[0];
-  session.memory = ipc::internal::MemoryUsage{
-      .used_bytes = 4096, .limit_bytes = 8192, .blocks = 3, .objects = 1, .object_bytes = 40, .loans_out = 2};
+  session.memory = ipc::internal::MemoryUsage{.allocated_bytes = 4096,
+                                              .cached_bytes = 512,
+                                              .dirty_bytes = 65536,
+                                              .fragmented_bytes = 3584,
+                                              .committed_bytes = 73728,
+                                              .limit_bytes = 1048576,
+                                              .blocks = 3,
+                                              .objects = 1,
+                                              .object_bytes = 40,
+                                              .loans_out = 2};
   session.has_ended = true;
-  EXPECT_THAT(
-      ToTable(listing, nullptr),
-      HasSubstr("1 channel, 4096 of 8192 bytes of the arena in use, in 3 blocks, 1 object, 2 loans out, has ended\n"));
+  EXPECT_THAT(ToTable(listing, nullptr),
+              HasSubstr("1 channel, 3 blocks, 1 object, 2 loans out, has ended\n"
+                        "    arena bytes  allocated  cached  dirty  fragmented  committed    limit\n"
+                        "                      4096     512  65536        3584      73728  1048576\n"));
   EXPECT_THAT(ToJson(listing, nullptr),
-              AllOf(HasSubstr("\"arena\":{\"used_bytes\":4096,\"limit_bytes\":8192,\"blocks\":3,\"objects\":1,"
+              AllOf(HasSubstr("\"arena\":{\"allocated_bytes\":4096,\"cached_bytes\":512,\"dirty_bytes\":65536,"
+                              "\"fragmented_bytes\":3584,\"committed_bytes\":73728,\"limit_bytes\":1048576,"
+                              "\"blocks\":3,\"objects\":1,"
                               "\"object_bytes\":40,\"loans_out\":2}"),
                     HasSubstr("\"has_ended\":true")));
 }
