@@ -61,6 +61,12 @@ absl::Status Validate(const SessionOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("SessionOptions.arena_bytes is ", options.arena_bytes, "; give 1 to ", internal::kMaxArenaBytes));
   }
+  if (options.arena_decay < absl::ZeroDuration() ||
+      (options.arena_decay > absl::Hours(24) && options.arena_decay != absl::InfiniteDuration())) {
+    return absl::InvalidArgumentError(absl::StrCat("SessionOptions.arena_decay is ",
+                                                   absl::FormatDuration(options.arena_decay),
+                                                   "; give zero to 24 h, or absl::InfiniteDuration()"));
+  }
   if (!options.run_folder.empty() &&
       (!absl::StartsWith(options.run_folder, "/") || absl::StrContains(options.run_folder, '\0'))) {
     return absl::InvalidArgumentError(

@@ -34,9 +34,10 @@ absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, absl::string_view client_
                                             const SessionMemoryFactory* factory) {
   std::shared_ptr<SessionMemory> memory;
   if (factory != nullptr) {
-    SLUICE_ASSIGN_OR_RETURN(
-        memory,
-        factory->Create({.side = side, .arena_bytes = options.arena_bytes, .client_app = std::string(client_app)}));
+    SLUICE_ASSIGN_OR_RETURN(memory, factory->Create({.side = side,
+                                                     .arena_bytes = options.arena_bytes,
+                                                     .client_app = std::string(client_app),
+                                                     .arena_decay = options.arena_decay}));
   }
   SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(LayoutFor(options)));
   SLUICE_ASSIGN_OR_RETURN(Fd outbox_for_peer, outbox.OpenReadOnly());

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/pid_fd.h"
@@ -57,6 +58,7 @@ struct MemoryRequest {
   Side side = Side::kClient;
   uint64_t arena_bytes = 0;
   std::string client_app = {};
+  absl::Duration arena_decay = absl::Seconds(10);
 };
 
 // How loans come back. Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises

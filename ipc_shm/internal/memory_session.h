@@ -93,7 +93,7 @@ class MemoryServer : public Server {
  public:
   // As `ipc::Server::Listen`.
   static absl::StatusOr<MemoryServer> Listen(const ServerApp& app, const ServerOptions& options) {
-    auto arenas = std::make_shared<ServerArenas>(Kind::ServerArenaKind(), app.app.name);
+    auto arenas = std::make_shared<ServerArenas>(Kind::ServerArenaKind(), app.app.name, options.session.arena_decay);
     SLUICE_ASSIGN_OR_RETURN(Server server, Server::Listen(app, options, Kind::Factory(arenas)));
     return MemoryServer(std::move(server), std::move(arenas));
   }

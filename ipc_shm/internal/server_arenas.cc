@@ -76,6 +76,7 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   RegionWindow window = WindowBehindHeaders(region);
   SLUICE_ASSIGN_OR_RETURN(auto arena,
                           kind_.create(window, limit_bytes, {.header = ArenaRegistry::HeaderIn(region->data(), 0)}));
+  arena->SetDecay(decay_);
   return std::make_shared<const ServerArena>(
       ServerArena{.slots = std::move(slots),
                   .window = window,

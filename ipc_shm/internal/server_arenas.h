@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/paged_arena.h"
@@ -47,8 +48,9 @@ class ServerArenas {
     bool peers_write = false;
   };
 
-  // Of this process's user.
-  ServerArenas(const Kind& kind, absl::string_view app) : kind_(kind), app_(app) {}
+  // Of this process's user; `decay` as SessionOptions::arena_decay.
+  ServerArenas(const Kind& kind, absl::string_view app, absl::Duration decay = PagedArena::kDefaultDecay)
+      : kind_(kind), app_(app), decay_(decay) {}
 
   // The arena for clients of `client_app`, of `limit_bytes`, made now; or the one that there is, whatever its limit. It
   // lies where its names say, by the slot file in `run_folder`. ALREADY_EXISTS: another arena of this user has these
@@ -66,6 +68,7 @@ class ServerArenas {
 
   const Kind kind_;
   const std::string app_;
+  const absl::Duration decay_;
 
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const ServerArena>, std::less<>> arenas_ ABSL_GUARDED_BY(mutex_);

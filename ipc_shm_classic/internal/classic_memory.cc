@@ -22,8 +22,7 @@ class ClassicFactory final : public SessionMemoryFactory {
 
   MemoryKind kind() const override { return MemoryKind::kClassic; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return ClassicMemory::Create(request.side, request.arena_bytes,
-                                 arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
+    return ClassicMemory::Create(request, arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
 
  private:
@@ -32,9 +31,9 @@ class ClassicFactory final : public SessionMemoryFactory {
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> ClassicMemory::Create(Side side, uint64_t arena_bytes,
+std::shared_ptr<SessionMemory> ClassicMemory::Create(const MemoryRequest& request,
                                                      std::shared_ptr<const ServerArena> server_arena) {
-  return std::shared_ptr<SessionMemory>(new ClassicMemory(side, arena_bytes, std::move(server_arena)));
+  return std::shared_ptr<SessionMemory>(new ClassicMemory(request, std::move(server_arena)));
 }
 
 absl::StatusOr<MemoryOffer> ClassicMemory::Offer() {
@@ -80,10 +79,12 @@ absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
   own_ = {.region = region, .offset = kBegin + own * half, .bytes = half};
   peer_ = {.region = region, .offset = kBegin + (1 - own) * half, .bytes = half};
   SLUICE_ASSIGN_OR_RETURN(
-      arena_, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),
-                                        {.header = ArenaRegistry::HeaderIn(region->data(), own),
-                                         .peer_header = ArenaRegistry::HeaderIn(region->data(), 1 - own),
-                                         .peer_window = peer_}));
+      auto arena, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),
+                                            {.header = ArenaRegistry::HeaderIn(region->data(), own),
+                                             .peer_header = ArenaRegistry::HeaderIn(region->data(), 1 - own),
+                                             .peer_window = peer_}));
+  arena->SetDecay(arena_decay_);
+  arena_ = std::move(arena);
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/arena_registry.h"
@@ -30,7 +31,7 @@ namespace internal {
 class ClassicMemory final : public SessionMemory {
  public:
   // `server_arena`, of a server, may be null.
-  static std::shared_ptr<SessionMemory> Create(Side side, uint64_t arena_bytes,
+  static std::shared_ptr<SessionMemory> Create(const MemoryRequest& request,
                                                std::shared_ptr<const ServerArena> server_arena = nullptr);
 
   // Of a region with two arenas of `arena_bytes`.
@@ -44,8 +45,11 @@ class ClassicMemory final : public SessionMemory {
   std::optional<MemoryUsage> Usage() const override;
 
  private:
-  ClassicMemory(Side side, uint64_t arena_bytes, std::shared_ptr<const ServerArena> server_arena)
-      : side_(side), arena_bytes_(arena_bytes), server_arena_(std::move(server_arena)) {}
+  ClassicMemory(const MemoryRequest& request, std::shared_ptr<const ServerArena> server_arena)
+      : side_(request.side),
+        arena_bytes_(request.arena_bytes),
+        arena_decay_(request.arena_decay),
+        server_arena_(std::move(server_arena)) {}
 
   absl::Status MapRegion(ReceivedMemory received);
   // Takes this side's half of `region`, and makes the arena in it.
@@ -53,6 +57,7 @@ class ClassicMemory final : public SessionMemory {
 
   const Side side_;
   const uint64_t arena_bytes_;
+  const absl::Duration arena_decay_;
   const std::shared_ptr<const ServerArena> server_arena_;
   std::vector<Reservation> places_;  // A client's, for the server's region, until it comes.
   RegionWindow own_;

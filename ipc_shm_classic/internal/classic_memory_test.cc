@@ -52,6 +52,8 @@ void Exchange(SessionMemory& client, SessionMemory& server) {
   ASSERT_OK(client.Adopt(Received(of_server)));
 }
 
+TEST(ClassicMemoryTest, HasItsDecay) { testing::ExpectHasItsDecay(*ClassicKind::Factory()); }
+
 TEST(ClassicMemoryTest, HasItsKind) { EXPECT_EQ(ClassicKind::Factory()->kind(), MemoryKind::kClassic); }
 
 TEST(ClassicMemoryTest, TheServerMakesTheRegionOfBoth) {
@@ -97,7 +99,7 @@ TEST(ClassicMemoryTest, WithoutAProposalItTakesAPlaceOfItsOwn) {
 
 TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
   const auto server = Create(Side::kServer);
-  const auto client = ClassicMemory::Create(Side::kClient, 100 * kArena);
+  const auto client = ClassicMemory::Create({.side = Side::kClient, .arena_bytes = 100 * kArena});
   Exchange(*client, *server);
   const auto stores = testing::Open(*server, *client);
   EXPECT_OK(stores.b->Allocate(kArena));

@@ -1,5 +1,7 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -7,6 +9,7 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_util/internal/status_macros.h"
 #include "third_party/jemalloc/jemalloc.h"
@@ -88,6 +91,18 @@ class JemallocHeap final : public SmallHeap {
   }
 
   void Free(void* block, size_t /*bytes*/) override { sluice_je_dallocx(block, MALLOCX_TCACHE_NONE); }
+
+  // Without the hook for lazy purging, jemalloc knows no muzzy pages.
+  void SetDecay(absl::Duration decay) override {
+    ssize_t milliseconds =
+        decay == absl::InfiniteDuration() ? -1 : absl::ToInt64Milliseconds(absl::Ceil(decay, absl::Milliseconds(1)));
+    sluice_je_mallctl(absl::StrCat("arena.", arena_, ".dirty_decay_ms").c_str(), nullptr, nullptr, &milliseconds,
+                      sizeof(milliseconds));
+  }
+
+  void Purge(bool all) override {
+    sluice_je_mallctl(absl::StrCat("arena.", arena_, all ? ".purge" : ".decay").c_str(), nullptr, nullptr, nullptr, 0);
+  }
 
  private:
   const std::unique_ptr<Hooks> hooks_;

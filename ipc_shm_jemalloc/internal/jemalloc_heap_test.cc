@@ -8,12 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/small_heap.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc::internal {
 namespace {
@@ -44,6 +47,28 @@ TEST_F(JemallocHeapTest, TouchesNothingItself) {
   EXPECT_EQ(ResidentBytes(), 0u);
   std::memset(block, 1, 100);
   EXPECT_EQ(ResidentBytes(), 4096u);
+}
+
+TEST_F(JemallocHeapTest, WhileItIsUsedMemoryGoesBackLittleByLittle) {
+  runs_->KeepNone();
+  heap_->SetDecay(absl::Milliseconds(50));
+  std::vector<void*> blocks;
+  for (size_t i = 0; i < kBytes / 2 / 100'000; ++i) {
+    blocks.push_back(heap_->Allocate(100'000, 8, false));
+    std::memset(blocks.back(), 1, 100'000);
+  }
+  for (void* const block : blocks) heap_->Free(block, 100'000);
+  const absl::Time limit = absl::Now() + testing::TimeLimit();
+  size_t least = ResidentBytes();
+  int falls = 0;
+  while (least > 0 && absl::Now() < limit) {
+    heap_->Purge(/*all=*/false);
+    if (ResidentBytes() < least) ++falls;
+    least = ResidentBytes();
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(least, 0u);
+  EXPECT_GT(falls, 0);
 }
 
 TEST_F(JemallocHeapTest, IsFullWithoutHarm) {

@@ -24,8 +24,7 @@ class JemallocFactory final : public SessionMemoryFactory {
 
   MemoryKind kind() const override { return MemoryKind::kJemalloc; }
   absl::StatusOr<std::shared_ptr<SessionMemory>> Create(const MemoryRequest& request) const override {
-    return JemallocMemory::Create(request.side, request.arena_bytes,
-                                  arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
+    return JemallocMemory::Create(request, arenas_ != nullptr ? arenas_->Find(request.client_app) : nullptr);
   }
 
  private:
@@ -34,9 +33,9 @@ class JemallocFactory final : public SessionMemoryFactory {
 
 }  // namespace
 
-std::shared_ptr<SessionMemory> JemallocMemory::Create(Side side, uint64_t arena_bytes,
+std::shared_ptr<SessionMemory> JemallocMemory::Create(const MemoryRequest& request,
                                                       std::shared_ptr<const ServerArena> server_arena) {
-  return std::shared_ptr<SessionMemory>(new JemallocMemory(side, arena_bytes, std::move(server_arena)));
+  return std::shared_ptr<SessionMemory>(new JemallocMemory(request, std::move(server_arena)));
 }
 
 // Of a client: where its own region lies, then places for the server's.
@@ -56,8 +55,11 @@ absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
   SLUICE_ASSIGN_OR_RETURN(auto region, internal::MakeRegion("sluice-jemalloc", RegionBytesFor(arena_bytes_), places));
   own_ = WindowBehindHeaders(std::move(region));
   SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
-  SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
-                                      own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  SLUICE_ASSIGN_OR_RETURN(
+      auto arena,
+      shm::jemalloc::CreateArena(own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  arena->SetDecay(arena_decay_);
+  arena_ = std::move(arena);
   return absl::OkStatus();
 }
 
