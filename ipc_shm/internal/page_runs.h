@@ -45,6 +45,9 @@ class PageRuns {
   // Gives what is kept dirty back to the system.
   void PunchFree();
 
+  // Whether `address` is one of its window.
+  bool Contains(const void* address) const { return window_.Contains(window_.OffsetOf(address), 1); }
+
   // Gives pages of an allocated run back to the system; they read as zero. False: the system did not take them.
   bool Punch(absl::Span<std::byte> pages) const;
 

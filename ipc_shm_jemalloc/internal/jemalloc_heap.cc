@@ -1,8 +1,10 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -11,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "third_party/jemalloc/jemalloc.h"
 
@@ -35,9 +38,31 @@ static_assert(std::is_standard_layout_v<Hooks>);
 const Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
 PageRuns& RunsOf(extent_hooks_t* table) { return *HooksOf(table).runs; }
 
+// `bytes` of private memory at `alignment`, both of whole pages; none of it in huge pages. Null: the system has no
+// more.
+void* MapPrivate(size_t bytes, size_t alignment) {
+  void* const mapped =
+      os::Mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const size_t before = (alignment - reinterpret_cast<uintptr_t>(begin) % alignment) % alignment;
+  if (before > 0) os::Munmap(begin, before);
+  os::Munmap(begin + before + bytes, alignment - before);
+  os::Madvise(begin + before, bytes, MADV_NOHUGEPAGE);
+  return begin + before;
+}
+
+// jemalloc keeps addresses of its bookkeeping for ever, unless they come from here. Nothing else is aligned like that.
+bool IsForBookkeeping(size_t alignment) { return alignment > kPageBytes; }
+
 void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
             unsigned /*arena*/) {
-  if (wanted != nullptr || alignment > kPageBytes) return nullptr;
+  if (wanted != nullptr) return nullptr;
+  if (IsForBookkeeping(alignment)) {
+    *zero = true;
+    *commit = true;
+    return MapPrivate(bytes, alignment);
+  }
   const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
   if (run.empty()) return nullptr;
   *commit = true;
@@ -46,6 +71,7 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
 
 // False: taken back. jemalloc may have split a run; only whole units can be taken.
 bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
+  if (!RunsOf(table).Contains(address)) return os::Munmap(address, bytes) != 0;
   return HooksOf(table).is_closing || !RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes));
 }
 
@@ -113,7 +139,7 @@ class JemallocHeap final : public SmallHeap {
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
   auto hooks = std::make_unique<Hooks>(Hooks{.table = kTable, .runs = &runs, .is_closing = false});
-  ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
+  ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = true};
   unsigned arena;
   size_t size = sizeof(arena);
   if (const int error = sluice_je_mallctl("experimental.arenas_create_ext", &arena, &size, &config, sizeof(config));

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -22,6 +23,18 @@ namespace ipc::internal {
 namespace {
 
 constexpr size_t kBytes = size_t{32} << 20;
+
+// Of this process.
+struct ProcessPages {
+  long mapped = 0;
+  long resident = 0;
+
+  static ProcessPages Now() {
+    ProcessPages pages;
+    std::ifstream("/proc/self/statm") >> pages.mapped >> pages.resident;
+    return pages;
+  }
+};
 
 class JemallocHeapTest : public ::testing::Test {
  protected:
@@ -69,6 +82,45 @@ TEST_F(JemallocHeapTest, WhileItIsUsedMemoryGoesBackLittleByLittle) {
   }
   EXPECT_EQ(least, 0u);
   EXPECT_GT(falls, 0);
+}
+
+// What jemalloc's own thread caches would do: a block that one heap took back is the next one's.
+TEST_F(JemallocHeapTest, HeapsOfAThreadNeverExchangeBlocks) {
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("other", kBytes, Sharing::kManyWriters));
+  const auto other_region = std::make_shared<const Region>(std::move(region));
+  PageRuns other_runs(RegionWindow{.region = other_region, .offset = 0, .bytes = kBytes});
+  ASSERT_OK_AND_ASSIGN(const auto other, CreateJemallocHeap(other_runs));
+  for (size_t bytes = 16; bytes < 1'000'000; bytes += bytes / 2) {
+    for (int i = 0; i < 100; ++i) {
+      void* const here = heap_->Allocate(bytes, 16, false);
+      void* const there = other->Allocate(bytes, 16, false);
+      ASSERT_TRUE(region_->Contains(here)) << bytes;
+      ASSERT_TRUE(other_region->Contains(there)) << bytes;
+      heap_->Free(here, bytes);
+      other->Free(there, bytes);
+    }
+  }
+}
+
+// Neither memory nor addresses.
+TEST_F(JemallocHeapTest, HeapsThatComeAndGoLeaveNothingBehind) {
+  const auto use_some = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_OK_AND_ASSIGN(const auto heap, CreateJemallocHeap(*runs_));
+      ASSERT_NE(heap->Allocate(100, 16, false), nullptr);
+    }
+    runs_ = nullptr;  // With the runs that they kept.
+    runs_ = std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes});
+  };
+  heap_ = nullptr;
+  use_some(10);
+  const ProcessPages before = ProcessPages::Now();
+  for (int i = 0; i < 100; ++i) use_some(10);
+  const ProcessPages after = ProcessPages::Now();
+  EXPECT_LT(after.mapped, before.mapped + 1000 * 10);
+  if (testing::kSlowness == 1) {
+    EXPECT_LT(after.resident, before.resident + 100);
+  }
 }
 
 TEST_F(JemallocHeapTest, IsFullWithoutHarm) {
