@@ -63,8 +63,13 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
     *commit = true;
     return MapPrivate(bytes, alignment);
   }
-  const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
+  bool is_zero;
+  const absl::Span<std::byte> run = RunsOf(table).Allocate(bytes, &is_zero);
   if (run.empty()) return nullptr;
+  // jemalloc takes what it does not use at once for untouched, and never purges it.
+  if (!is_zero) is_zero = RunsOf(table).Punch(run);
+  if (*zero && !is_zero) std::memset(run.data(), 0, run.size());
+  *zero = *zero || is_zero;
   *commit = true;
   return run.data();
 }

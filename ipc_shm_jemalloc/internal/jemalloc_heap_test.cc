@@ -11,6 +11,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
@@ -121,6 +122,19 @@ TEST_F(JemallocHeapTest, HeapsThatComeAndGoLeaveNothingBehind) {
   if (testing::kSlowness == 1) {
     EXPECT_LT(after.resident, before.resident + 100);
   }
+}
+
+TEST_F(JemallocHeapTest, WhatWasDirtyBeforeGoesBackToo) {
+  bool is_zero;
+  const absl::Span<std::byte> old = runs_->Allocate(size_t{4} << 20, &is_zero);
+  std::memset(old.data(), 1, old.size());
+  runs_->Free(old);
+  void* const block = heap_->Allocate(100, 16, false);
+  std::memset(block, 1, 100);
+  heap_->Free(block, 100);
+  heap_->Purge(/*all=*/true);
+  runs_->PunchFree();
+  EXPECT_EQ(ResidentBytes(), 0u);
 }
 
 TEST_F(JemallocHeapTest, IsFullWithoutHarm) {
