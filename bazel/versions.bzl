@@ -81,6 +81,7 @@ DEPENDENCIES = {
         ),
         dev = True,
     ),
+    "gperftools": _dependency("2.18.1", "gperftools", dev = True),
     "jemalloc": _dependency("5.3.0-bcr.alpha.5", "jemalloc"),
     "platforms": _dependency(
         "1.0.0",

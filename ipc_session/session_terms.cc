@@ -65,6 +65,12 @@ absl::Status Validate(const SessionOptions& options) {
     return absl::InvalidArgumentError(absl::StrCat("SessionOptions.arena_pages is ",
                                                    static_cast<int>(options.arena_pages), "; give one of ArenaPages"));
   }
+  if (options.arena_decay < absl::ZeroDuration() ||
+      (options.arena_decay > absl::Hours(24) && options.arena_decay != absl::InfiniteDuration())) {
+    return absl::InvalidArgumentError(absl::StrCat("SessionOptions.arena_decay is ",
+                                                   absl::FormatDuration(options.arena_decay),
+                                                   "; give zero to 24 h, or absl::InfiniteDuration()"));
+  }
   if (!options.run_folder.empty() &&
       (!absl::StartsWith(options.run_folder, "/") || absl::StrContains(options.run_folder, '\0'))) {
     return absl::InvalidArgumentError(

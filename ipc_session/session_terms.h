@@ -42,6 +42,12 @@ struct SessionOptions {
   uint64_t arena_bytes = uint64_t{4} << 30;
   // Shared-memory sessions: what this side's memory is made of. In a classic session the server decides on kHuge.
   ArenaPages arena_pages = ArenaPages::kOnTouch;
+  // Shared-memory sessions: how long this side's arena, and a server's `ArenaFor`, keep memory of freed blocks for
+  // their next use, before it goes back to the system. Zero: not at all. To 24 h; or absl::InfiniteDuration(): for
+  // ever, but for large blocks beyond 16 MiB, which always go back at once. There is no thread behind it: when an arena
+  // was not used for so long, the next call of its `Reclaim` gives all of it back; while it is used, calls give some of
+  // it back. What other threads keep for their own next small blocks, some 2 MiB each at most, stays with them.
+  absl::Duration arena_decay = absl::Seconds(10);
   // Where the server's socket lies. Empty: /run/sluice if it exists and belongs to root or the server's uid, else
   // /tmp/sluice-<server's uid>.
   std::string run_folder = {};

@@ -65,6 +65,14 @@ TEST(SessionOptionsTest, ArenaBytes) {
   EXPECT_OK(Validate(SessionOptions{.arena_bytes = uint64_t{1} << 37}));
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = 0}), StatusIs(kInvalid, HasSubstr("arena_bytes is 0")));
   EXPECT_THAT(Validate(SessionOptions{.arena_bytes = (uint64_t{1} << 37) + 1}), StatusIs(kInvalid));
+  for (const absl::Duration good :
+       {absl::ZeroDuration(), absl::Milliseconds(1), absl::Hours(24), absl::InfiniteDuration()}) {
+    EXPECT_OK(Validate(SessionOptions{.arena_decay = good})) << good;
+  }
+  EXPECT_THAT(Validate(SessionOptions{.arena_decay = absl::Hours(25)}),
+              StatusIs(kInvalid, HasSubstr("arena_decay is 25h")));
+  EXPECT_THAT(Validate(SessionOptions{.arena_decay = -absl::Seconds(1)}),
+              StatusIs(kInvalid, HasSubstr("arena_decay is -1s")));
 }
 
 TEST(SessionOptionsTest, ArenaPages) {

@@ -63,6 +63,13 @@ class Arena {
 
   virtual ArenaStats stats() const = 0;
 
+  // Whether it was used, and then not for its decay (SessionOptions::arena_decay). What threads' caches do by
+  // themselves is no use.
+  virtual bool IsIdle() const = 0;
+
+  // Gives memory of free blocks back to the system: `all`, with what this thread's cache holds, or as much as is due.
+  virtual void Purge(bool all) = 0;
+
   // What containers in it hold (allocator.h); null: it can have none, since its region has no equal address in both
   // processes.
   virtual const internal::ArenaHeader* header() const = 0;

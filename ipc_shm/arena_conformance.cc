@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "ipc_shm/arena.h"
@@ -22,6 +24,7 @@
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/testing/failing_new.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -33,6 +36,7 @@ using ::ipc::internal::ArenaRegistry;
 using ::ipc::internal::Mutex;
 using ::ipc::internal::MutexLock;
 using ::ipc::internal::PageRuns;
+using ::ipc::internal::Quarantine;
 using ::ipc::internal::RegionWindow;
 using ::ipc::internal::Reservation;
 using ::ipc::internal::WindowBytesFor;
@@ -64,6 +68,24 @@ struct Block {
 
   bool IsIntact() const { return AllAre(bytes, value); }
 };
+
+// Takes some 40 MB of the arena, touches them, and frees all.
+void Use(shm::Arena& arena) {
+  std::vector<absl::Span<std::byte>> blocks;
+  for (const size_t bytes : {size_t{100}, size_t{3000}, size_t{100'000}, size_t{3'000'000}}) {
+    for (size_t i = 0; i < 10'000'000 / bytes; ++i) {
+      ASSERT_OK_AND_ASSIGN(void* const block, arena.Allocate(bytes, 8));
+      std::memset(block, 1, bytes);
+      blocks.push_back(BytesOf(block, bytes));
+    }
+  }
+  for (const absl::Span<std::byte> block : blocks) arena.Free(block.data(), block.size());
+}
+
+void WaitUntilIdle(const shm::Arena& arena) {
+  const absl::Time limit = absl::Now() + TimeLimit();
+  while (!arena.IsIdle() && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(1));
+}
 
 // Allocates and frees at random against a model; every block keeps its content.
 void Churn(shm::Arena& arena, uint32_t seed, int rounds, size_t max_bytes) {
@@ -474,8 +496,65 @@ TEST_P(ArenaConformance, ArenasDoNotMix) {
   }
 }
 
+TEST_P(ArenaConformance, AllMemoryGoesBackAfterItWasIdle) {
+  if (Quarantine::kIsOn) GTEST_SKIP() << "freed blocks are kept for the address sanitizer";
+  arena_->SetDecay(absl::Milliseconds(1));
+  for (int i = 0; i < 3; ++i) {
+    const size_t before = ResidentBytes();
+    EXPECT_FALSE(arena_->IsIdle()) << "it was not used since";
+    Use(*arena_);
+    EXPECT_GT(ResidentBytes(), before);
+    WaitUntilIdle(*arena_);
+    arena_->Purge(/*all=*/true);
+    EXPECT_EQ(ResidentBytes(), before);
+  }
+}
+
+TEST_P(ArenaConformance, WhatIsLiveIsNotPurged) {
+  std::vector<Block> blocks;
+  for (size_t i = 0; i < 1000; ++i) {
+    const size_t bytes = i * 30;
+    blocks.push_back({BytesOf(arena_->TryAllocate(bytes + 1, 8), bytes + 1), static_cast<std::byte>(i)});
+    std::memset(blocks[i].bytes.data(), static_cast<int>(i), bytes + 1);
+  }
+  Use(*arena_);
+  arena_->Purge(/*all=*/true);
+  for (const Block& block : blocks) {
+    EXPECT_TRUE(block.IsIntact());
+    arena_->Free(block.bytes.data(), block.bytes.size());
+  }
+}
+
+TEST_P(ArenaConformance, KeepsMemoryForItsNextUse) {
+  for (const absl::Duration decay : {absl::Hours(24), absl::InfiniteDuration()}) {
+    Make(kLimit);
+    arena_->SetDecay(decay);
+    const size_t before = ResidentBytes();
+    Use(*arena_);
+    EXPECT_FALSE(arena_->IsIdle());
+    arena_->Purge(/*all=*/false);
+    EXPECT_GT(ResidentBytes(), before + 1'000'000);
+  }
+}
+
+TEST_P(ArenaConformance, WithoutADecayNothingIsKept) {
+  if (Quarantine::kIsOn) GTEST_SKIP() << "freed blocks are kept for the address sanitizer";
+  arena_->SetDecay(absl::ZeroDuration());
+  const size_t before = ResidentBytes();
+  for (const size_t bytes : {size_t{1000}, size_t{30'000}, size_t{300'000}, size_t{3'000'000}}) {
+    ASSERT_OK_AND_ASSIGN(void* const block, arena_->Allocate(bytes, 8));
+    std::memset(block, 1, bytes);
+    EXPECT_GT(ResidentBytes(), before);
+    arena_->Free(block, bytes);
+    EXPECT_EQ(ResidentBytes(), before) << bytes;
+  }
+  Use(*arena_);
+  arena_->Purge(/*all=*/true);  // What the thread's cache holds.
+  EXPECT_EQ(ResidentBytes(), before);
+}
+
 TEST_P(ArenaConformance, TheAddressSanitizerSeesUseAfterFree) {
-  if (!::ipc::internal::Quarantine::kIsOn) GTEST_SKIP() << "only the address sanitizer sees it: --config=asan";
+  if (!Quarantine::kIsOn) GTEST_SKIP() << "only the address sanitizer sees it: --config=asan";
   for (const size_t bytes : {size_t{1}, size_t{100}, size_t{512}, size_t{10'000}, size_t{300'000}}) {
     auto* const block = static_cast<volatile char*>(arena_->TryAllocate(bytes, 8));
     ASSERT_NE(block, nullptr);

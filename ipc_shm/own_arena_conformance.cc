@@ -16,10 +16,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "gmock/gmock.h"
-#include "ipc_session/arena_pages.h"
 #include "ipc_session/channel_offer.h"
 #include "ipc_session/channel_options.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm/arena_options.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/object_arena.h"
 #include "ipc_shm/internal/session_arena.h"
@@ -246,7 +246,7 @@ absl::StatusOr<OwnArenaKind::Standalone> MakeAside() {
   if (!place.ok()) return place.status();
   next += AddressWindow::SlotsFor(bytes);
   absl::StatusOr<StandaloneArena> arena =
-      StandaloneArena::Create(Kind()->kind(), "sluice-own-arena", kLimit, ArenaPages::kOnTouch, *std::move(place));
+      StandaloneArena::Create(Kind()->kind(), "sluice-own-arena", kLimit, shm::ArenaOptions(), *std::move(place));
   if (!arena.ok()) return arena.status();
   return std::make_shared<const StandaloneArena>(*std::move(arena));
 }

@@ -37,7 +37,8 @@ absl::StatusOr<LoginHalf> LoginHalf::Create(Side side, absl::string_view client_
     SLUICE_ASSIGN_OR_RETURN(memory, factory->Create({.side = side,
                                                      .arena_bytes = options.arena_bytes,
                                                      .arena_pages = options.arena_pages,
-                                                     .client_app = std::string(client_app)}));
+                                                     .client_app = std::string(client_app),
+                                                     .arena_decay = options.arena_decay}));
   }
   SLUICE_ASSIGN_OR_RETURN(OwnOutbox outbox, OwnOutbox::Create(LayoutFor(options)));
   SLUICE_ASSIGN_OR_RETURN(Fd outbox_for_peer, outbox.OpenReadOnly());

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
@@ -54,6 +55,7 @@ TEST(LoginHalfTest, OffersWhatTheOptionsSay) {
   options.ring_bytes = 8192;
   options.metadata = "of mine";
   options.arena_bytes = 12345;
+  options.arena_decay = absl::Milliseconds(77);
   const FakeMemoryFactory factory(2);
   ASSERT_OK_AND_ASSIGN(LoginHalf half, LoginHalf::Create(Side::kClient, "app", options, &factory));
   ASSERT_OK_AND_ASSIGN(const LoginHalf::Outgoing outgoing, half.Offer(options));
@@ -65,6 +67,7 @@ TEST(LoginHalfTest, OffersWhatTheOptionsSay) {
   EXPECT_EQ(outgoing.descriptors.size(), outgoing.terms.descriptors());
   EXPECT_THAT(outgoing.terms.places, ElementsAre(5096, 9192));
   EXPECT_EQ(factory.diary().arena_bytes, 12345u);
+  EXPECT_EQ(factory.diary().arena_decay, absl::Milliseconds(77));
   EXPECT_EQ(factory.diary().client_app, "app");
 }
 

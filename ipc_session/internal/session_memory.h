@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_session/arena_pages.h"
 #include "ipc_util/fd.h"
@@ -77,6 +78,7 @@ struct MemoryRequest {
   uint64_t arena_bytes = 0;
   ArenaPages arena_pages = ArenaPages::kOnTouch;
   std::string client_app = {};
+  absl::Duration arena_decay = absl::Seconds(10);
 };
 
 // How loans come back. Release counters: one per loan slot, each side's in its own outbox. Only the borrower raises

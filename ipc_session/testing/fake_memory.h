@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_util/region.h"
 
@@ -23,6 +24,7 @@ namespace testing {
 struct MemoryDiary {
   std::string calls = {};  // "offer adopt open" in the order in which they came.
   uint64_t arena_bytes = 0;
+  absl::Duration arena_decay;
   std::string client_app = {};
   std::vector<uint64_t> adopted_bytes = {};
   std::vector<uint64_t> adopted_places = {};
@@ -90,6 +92,7 @@ class FakeMemoryFactory : public ::ipc::internal::SessionMemoryFactory {
   absl::StatusOr<std::shared_ptr<::ipc::internal::SessionMemory>> Create(
       const ::ipc::internal::MemoryRequest& request) const override {
     diary_->arena_bytes = request.arena_bytes;
+    diary_->arena_decay = request.arena_decay;
     diary_->client_app = request.client_app;
     return std::make_shared<FakeMemory>(regions_, adopt_status_, diary_);
   }

@@ -340,9 +340,11 @@ size_t LendingArena::Reclaim(size_t max) {
 }
 
 size_t LendingArena::ReclaimObjects(size_t max) {
+  const bool was_idle = arena_->IsIdle();  // What is found to be back now was free before.
   ReclaimAll();
   size_t destroyed = 0;
   for (Held* held; destroyed < max && (held = NextDue()) != nullptr; ++destroyed) held->End();
+  arena_->Purge(/*all=*/was_idle);
   return destroyed;
 }
 

@@ -120,7 +120,8 @@ class LendingArena final : public LoanOwner {
   absl::Status FullFor(const ObjectType& type) const;
 
   // Frees what is back, but for objects with destructors: of those that nobody owns, up to `max` are destroyed. Returns
-  // how many. Looks at arenas that have ended, too.
+  // how many. Looks at arenas that have ended, too. Then gives free memory back to the system: all of it, if the arena
+  // was not used for its decay before, else what is due.
   size_t Reclaim(size_t max);
 
   shm::LoanStats loan_stats();

@@ -96,7 +96,9 @@ class MemoryServer : public Server {
  public:
   // As `ipc::Server::Listen`.
   static absl::StatusOr<MemoryServer> Listen(const ServerApp& app, const ServerOptions& options) {
-    auto arenas = std::make_shared<ServerArenas>(Kind::ArenaKind(), app.app.name, options.session.arena_pages);
+    auto arenas = std::make_shared<ServerArenas>(
+        Kind::ArenaKind(), app.app.name,
+        shm::ArenaOptions{.pages = options.session.arena_pages, .decay = options.session.arena_decay});
     SLUICE_ASSIGN_OR_RETURN(Server server, Server::Listen(app, options, Kind::Factory(arenas)));
     return MemoryServer(std::move(server), std::move(arenas));
   }

@@ -72,7 +72,8 @@ class ObjectArena {
   }
 
   // Destroys up to `max` objects that nobody owns any more and whose loans are back, in this thread; returns how many.
-  // What needs no destructor is freed in passing by whatever allocates or lends.
+  // What needs no destructor is freed in passing by whatever allocates or lends. Then memory of free blocks goes back
+  // to the system as SessionOptions::arena_decay says.
   size_t Reclaim(size_t max) { return arena_->Reclaim(max); }
 
   // Of blocks, objects and parts of messages that lie in the session's memory or in a server's arena, own or borrowed:

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "ipc_session/arena_pages.h"
+#include "ipc_shm/arena_options.h"
 #include "ipc_shm/internal/object_arena.h"
 #include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_util/internal/status_macros.h"
@@ -30,11 +30,11 @@ class OwnArena : public ObjectArena {
  public:
   // An arena of at most `limit_bytes`. It lies where this process has room, chosen at random among thousands of places,
   // so that the addresses are likely to be free in peers too; a peer in which they are not cannot borrow from it.
-  // INVALID_ARGUMENT: `limit_bytes` is not 1 to 2^37. RESOURCE_EXHAUSTED: no addresses, descriptors or arenas are left
-  // for it here; the text names the limit. FAILED_PRECONDITION: /proc is not mounted.
+  // INVALID_ARGUMENT: `limit_bytes` is not 1 to 2^37, or one of `options` is none. RESOURCE_EXHAUSTED: no addresses,
+  // descriptors or arenas are left for it here; the text names the limit. FAILED_PRECONDITION: /proc is not mounted.
   // With huge pages, peers that do not allow them, by their SessionOptions::arena_pages, cannot borrow from it either.
-  static absl::StatusOr<OwnArena> Create(uint64_t limit_bytes, ArenaPages pages = ArenaPages::kOnTouch) {
-    SLUICE_ASSIGN_OR_RETURN(auto standalone, MakeOwnArena(Kind::ArenaKind(), limit_bytes, pages));
+  static absl::StatusOr<OwnArena> Create(uint64_t limit_bytes, const shm::ArenaOptions& options = {}) {
+    SLUICE_ASSIGN_OR_RETURN(auto standalone, MakeOwnArena(Kind::ArenaKind(), limit_bytes, options));
     return OwnArena(std::move(standalone));
   }
 

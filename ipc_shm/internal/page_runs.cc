@@ -81,7 +81,7 @@ void PageRuns::Free(absl::Span<std::byte> run) {
   const Units units = {static_cast<size_t>(run.data() - window_.data()) / unit_bytes_, run.size() / unit_bytes_};
   {
     const MutexLock lock(mutex_);
-    if ((dirty_units_ + units.count) * unit_bytes_ <= kMaxDirtyBytes) return Release(units, /*is_dirty=*/true);
+    if (dirty_units_ + units.count <= max_dirty_units_) return Release(units, /*is_dirty=*/true);
   }
   // Still used, so that nobody gets it meanwhile.
   const bool is_dirty = !Punch(run);
@@ -101,6 +101,33 @@ void PageRuns::Release(Units units, bool is_dirty) {
   if (!is_dirty) return;
   dirty_.Set(units.first, units.count);
   dirty_units_ += units.count;
+}
+
+void PageRuns::KeepNone() {
+  const MutexLock lock(mutex_);
+  max_dirty_units_ = 0;
+}
+
+PageRuns::Units PageRuns::TakeDirty() {
+  const MutexLock lock(mutex_);
+  if (dirty_units_ == 0) return {};
+  const size_t first = dirty_.NextSet(0);
+  const Units units = {first, dirty_.NextClear(first) - first};
+  used_.Set(units.first, units.count);
+  dirty_.Clear(units.first, units.count);
+  dirty_units_ -= units.count;
+  return units;
+}
+
+void PageRuns::PunchFree() {
+  while (true) {
+    const Units units = TakeDirty();
+    if (units.count == 0) return;
+    const bool is_dirty = !Punch(BytesOf(units));
+    const MutexLock lock(mutex_);
+    Release(units, is_dirty);
+    if (is_dirty) return;
+  }
 }
 
 bool PageRuns::Punch(absl::Span<std::byte> pages) const {

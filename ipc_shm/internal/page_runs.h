@@ -52,6 +52,15 @@ class PageRuns {
   // The same for any bytes of it; false: they are not whole units, and stay allocated.
   bool TryFree(absl::Span<std::byte> run);
 
+  // No freed runs are kept dirty. Before any other call.
+  void KeepNone();
+
+  // Gives what is kept dirty back to the system.
+  void PunchFree();
+
+  // Whether `address` is one of its window.
+  bool Contains(const void* address) const { return window_.Contains(window_.OffsetOf(address), 1); }
+
   // Gives pages of an allocated run back to the system; they read as zero. False: the system did not take them.
   bool Punch(absl::Span<std::byte> pages) const;
 
@@ -71,6 +80,8 @@ class PageRuns {
   Units Take(size_t count, std::vector<Units>* dirty);
   // Takes their memory. False: there is none, and they are free again.
   bool CommitOrRelease(Units units);
+  // The first dirty units, which are used from then on; count 0: there are none.
+  Units TakeDirty();
   void Release(Units units, bool is_dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Span<std::byte> BytesOf(Units units) const;
 
@@ -81,6 +92,7 @@ class PageRuns {
   UnitBitmap used_ ABSL_GUARDED_BY(mutex_);
   UnitBitmap dirty_ ABSL_GUARDED_BY(mutex_);  // Free, and maybe not zero.
   size_t dirty_units_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t max_dirty_units_ ABSL_GUARDED_BY(mutex_) = kMaxDirtyBytes / kUnitBytes;
   size_t first_free_ ABSL_GUARDED_BY(mutex_) = 0;  // Nothing before it is free.
 };
 

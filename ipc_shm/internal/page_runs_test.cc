@@ -72,6 +72,30 @@ TEST_F(PageRunsTest, GivesOutAllOfTheWindowAndNoMore) {
   EXPECT_EQ(runs_->Allocate(1, &is_zero).data(), all.data() + kUnit);
 }
 
+TEST_F(PageRunsTest, WhatIsKeptDirtyGoesBackWhenAsked) {
+  bool is_zero;
+  std::vector<absl::Span<std::byte>> runs;
+  for (size_t i = 0; i < 8; ++i) Fill(runs.emplace_back(runs_->Allocate(2 * kUnit, &is_zero)));
+  for (size_t i = 0; i < 8; i += 2) runs_->Free(runs[i]);
+  EXPECT_EQ(ResidentBytes(), 16 * kUnit);
+  runs_->PunchFree();
+  EXPECT_EQ(ResidentBytes(), 8 * kUnit);
+  EXPECT_EQ(runs_->Allocate(2 * kUnit, &is_zero).data(), runs[0].data());
+  EXPECT_TRUE(is_zero);
+  EXPECT_FALSE(IsZero(runs[1]));
+  runs_->PunchFree();  // There is nothing.
+  EXPECT_EQ(ResidentBytes(), 8 * kUnit);
+}
+
+TEST_F(PageRunsTest, KeepsNoneWhenToldSo) {
+  runs_->KeepNone();
+  bool is_zero;
+  const auto run = runs_->Allocate(kUnit, &is_zero);
+  Fill(run);
+  runs_->Free(run);
+  EXPECT_EQ(ResidentBytes(), 0u);
+}
+
 TEST_F(PageRunsTest, FreshRunsAreKnownToBeZero) {
   bool is_zero = false;
   const auto run = runs_->Allocate(4 * kUnit, &is_zero);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -10,6 +11,7 @@
 #include "absl/types/span.h"
 #include "ipc_shm/internal/return_stack.h"
 #include "ipc_shm/process_limit.h"
+#include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -21,6 +23,11 @@ namespace {
 constexpr size_t kCacheListsPerLimit = 1024;
 constexpr size_t kMinCacheListBytes = size_t{1} << 10;
 constexpr size_t kMaxCacheListBytes = size_t{64} << 10;
+
+// How often in its decay an arena in use gives back what is due.
+constexpr int64_t kLooksPerDecay = 16;
+
+int64_t CoarseNow() { return NowNanos(CLOCK_MONOTONIC_COARSE); }
 
 }  // namespace
 
@@ -58,6 +65,33 @@ PagedArena::~PagedArena() {
   ArenaRegistry::Remove(place_.header, this);
   ArenaRegistry::Remove(place_.peer_header, this);
   GiveBackToLimit(taken_bytes_.load(std::memory_order_relaxed));  // What is live ends with the region.
+}
+
+void PagedArena::SetDecay(absl::Duration decay) {
+  decay_nanos_ =
+      decay == absl::InfiniteDuration() ? std::numeric_limits<int64_t>::max() : absl::ToInt64Nanoseconds(decay);
+  if (decay_nanos_ == 0) runs_->KeepNone();
+  heap_->SetDecay(decay);
+}
+
+void PagedArena::NoteUse() const { used_at_.store(CoarseNow(), std::memory_order_relaxed); }
+
+bool PagedArena::IsIdle() const {
+  const int64_t used_at = used_at_.load(std::memory_order_relaxed);
+  return used_at != 0 && CoarseNow() - used_at >= decay_nanos_;
+}
+
+void PagedArena::Purge(bool all) {
+  if (all) {
+    cache_.FlushThread();
+    used_at_.store(0, std::memory_order_relaxed);  // First: what is freed from here on is noted again.
+    heap_->Purge(/*all=*/true);
+    return runs_->PunchFree();
+  }
+  const int64_t now = CoarseNow();
+  if (used_at_.load(std::memory_order_relaxed) == 0 || now < decays_at_.load(std::memory_order_relaxed)) return;
+  decays_at_.store(now + decay_nanos_ / kLooksPerDecay, std::memory_order_relaxed);
+  heap_->Purge(/*all=*/false);
 }
 
 absl::Status PagedArena::CheckRequest(size_t bytes, size_t alignment) {
@@ -130,6 +164,7 @@ size_t PagedArena::TakeFromLimit(size_t bytes, size_t count) {
   } while (!taken_bytes_.compare_exchange_weak(taken, taken + allowed * bytes, std::memory_order_relaxed));
   const size_t of_process = TakeFromProcess(bytes, allowed);
   taken_bytes_.fetch_sub((allowed - of_process) * bytes, std::memory_order_relaxed);
+  NoteUse();
   return of_process;
 }
 
@@ -140,6 +175,7 @@ void PagedArena::GiveBackToLimit(size_t bytes) const {
     given = std::min(taken, bytes);  // Never below 0: a peer may lie about a block's size.
   } while (!taken_bytes_.compare_exchange_weak(taken, taken - given, std::memory_order_relaxed));
   GiveBackToProcess(given);
+  NoteUse();
 }
 
 size_t PagedArena::Supply::TakeBlocks(size_t bytes, absl::Span<void*> blocks) {

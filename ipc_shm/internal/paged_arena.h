@@ -14,6 +14,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_shm/arena.h"
 #include "ipc_shm/internal/arena_registry.h"
@@ -51,6 +52,8 @@ struct ArenaPlace {
 // multiples of SizeClasses::kAlignment.
 class PagedArena final : public shm::Arena {
  public:
+  static constexpr absl::Duration kDefaultDecay = absl::Seconds(10);
+
   using MakeHeap = absl::FunctionRef<absl::StatusOr<std::unique_ptr<SmallHeap>>(PageRuns& runs)>;
 
   // `window` as for PageRuns. INVALID_ARGUMENT: smaller than `WindowBytesFor(limit_bytes)`. Else the errors of
@@ -58,6 +61,10 @@ class PagedArena final : public shm::Arena {
   static absl::StatusOr<std::unique_ptr<PagedArena>> Create(RegionWindow window, size_t limit_bytes, MakeHeap make_heap,
                                                             ArenaPlace place = {});
   ~PagedArena() override;
+
+  // How long memory of free blocks is kept for its next use, see SessionOptions::arena_decay. Before any other call;
+  // without it, `kDefaultDecay`.
+  void SetDecay(absl::Duration decay);
 
   // What containers in it hold; null: it can have none.
   const ArenaHeader* header() const override { return place_.header; }
@@ -81,6 +88,8 @@ class PagedArena final : public shm::Arena {
   }
   size_t Shrink(void* block, size_t bytes, size_t used) override;
   shm::ArenaStats stats() const override;
+  bool IsIdle() const override;
+  void Purge(bool all) override;
 
   // Frees what other processes gave back. Allocations and `stats` do so by themselves, now and then.
   void Collect() const;
@@ -136,6 +145,8 @@ class PagedArena final : public shm::Arena {
   void FreeSmall(void* block, size_t bytes);
   // What was freed outside the cache.
   void CountFreed(size_t bytes) const;
+  // It is not idle.
+  void NoteUse() const;
   // How many of `count` blocks of `bytes` the limit allows, which are taken from it.
   size_t TakeFromLimit(size_t bytes, size_t count);
   void GiveBackToLimit(size_t bytes) const;
@@ -151,6 +162,11 @@ class PagedArena final : public shm::Arena {
   // Of blocks that did not go through the cache.
   mutable std::atomic<int64_t> direct_bytes_{0};
   mutable std::atomic<int64_t> direct_blocks_{0};
+  int64_t decay_nanos_ = absl::ToInt64Nanoseconds(kDefaultDecay);  // The greatest: it never decays.
+  // On CLOCK_MONOTONIC_COARSE. When it was used last; 0: not since it was purged.
+  mutable std::atomic<int64_t> used_at_{0};
+  // When what is due goes back next.
+  std::atomic<int64_t> decays_at_{0};
   const std::unique_ptr<PageRuns> runs_;
   mutable LargeBlocks large_blocks_;
   const std::unique_ptr<SmallHeap> heap_;  // Destroyed before the runs that it stands on.

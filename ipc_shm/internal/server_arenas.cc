@@ -67,7 +67,7 @@ absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Create(absl::st
   absl::StatusOr<Reservation> place = Reservation::At(AddressWindow::AddressOf(first), bytes);
   if (!place.ok()) return WithContext(place.status(), name);
   SLUICE_ASSIGN_OR_RETURN(StandaloneArena arena, StandaloneArena::Create(kind_, "sluice-server-arena", limit_bytes,
-                                                                         pages_, *std::move(place)));
+                                                                         options_, *std::move(place)));
   return std::make_shared<const ServerArena>(ServerArena{.slots = std::move(slots), .arena = std::move(arena)});
 }
 

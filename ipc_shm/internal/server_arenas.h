@@ -12,8 +12,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "ipc_session/arena_pages.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/arena_options.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/slot_file.h"
 #include "ipc_shm/internal/standalone_arena.h"
@@ -39,8 +39,8 @@ absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access acc
 class ServerArenas {
  public:
   // Of this process's user.
-  ServerArenas(const StandaloneArena::Kind& kind, absl::string_view app, ArenaPages pages = ArenaPages::kOnTouch)
-      : kind_(kind), app_(app), pages_(pages) {}
+  ServerArenas(const StandaloneArena::Kind& kind, absl::string_view app, const shm::ArenaOptions& options = {})
+      : kind_(kind), app_(app), options_(options) {}
 
   // The arena for clients of `client_app`, of `limit_bytes`, made now; or the one that there is, whatever its limit. It
   // lies where its names say, by the slot file in `run_folder`. ALREADY_EXISTS: another arena of this user has these
@@ -58,7 +58,7 @@ class ServerArenas {
 
   const StandaloneArena::Kind kind_;
   const std::string app_;
-  const ArenaPages pages_;
+  const shm::ArenaOptions options_;
 
   mutable Mutex mutex_;
   std::map<std::string, std::shared_ptr<const ServerArena>, std::less<>> arenas_ ABSL_GUARDED_BY(mutex_);

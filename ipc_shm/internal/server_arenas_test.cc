@@ -1,15 +1,19 @@
 #include "ipc_shm/internal/server_arenas.h"
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/arena.h"
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
@@ -62,6 +66,20 @@ TEST(ServerArenasTest, EachAudienceHasOne) {
   EXPECT_EQ(one->arena.lending->arena().stats().limit_bytes, kLimit);
   ASSERT_NE(one->arena.lending->arena().header(), nullptr);
   EXPECT_EQ(ArenaRegistry::Find(one->arena.lending->arena().header()), &one->arena.lending->arena());
+}
+
+TEST(ServerArenasTest, TheyHaveTheServersDecay) {
+  const TempDir folder;
+  for (const absl::Duration decay : {absl::ZeroDuration(), absl::Hours(1)}) {
+    ServerArenas arenas({.create = CreateArena, .peers_write = true}, "server", decay);
+    ASSERT_OK_AND_ASSIGN(const auto made, arenas.Make("client", 4 * kLimit, folder.path()));
+    shm::Arena& arena = made->arena->arena();
+    const size_t before = *made->window.region->ResidentBytes();
+    ASSERT_OK_AND_ASSIGN(void* const block, arena.Allocate(2 * kLimit, 8));
+    std::memset(block, 1, 2 * kLimit);
+    arena.Free(block, 2 * kLimit);
+    EXPECT_EQ(*made->window.region->ResidentBytes() == before, decay == absl::ZeroDuration());
+  }
 }
 
 TEST(ServerArenasTest, NamesLeadToTheSameAddressesAgain) {

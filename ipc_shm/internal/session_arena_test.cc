@@ -19,15 +19,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/allocator.h"
 #include "ipc_shm/containers.h"
+#include "ipc_shm/internal/quarantine.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/loan_stats.h"
 #include "ipc_shm/testing/store_pair.h"
 #include "ipc_util/testing/status_matchers.h"
+#include "ipc_util/testing/time_limit.h"
 
 namespace ipc::internal {
 namespace {
@@ -130,6 +134,31 @@ TEST_F(SessionArenaTest, AnObjectIsLentAndBorrowed) {
   ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const Counted> borrowed, b_->Borrow<Counted>(ref));
   EXPECT_EQ(borrowed->number, 42);
   EXPECT_EQ(borrowed.get(), object.get()) << "it is the same memory";
+}
+
+// All that is free after it was idle, with what it finds to be back only then.
+TEST_F(SessionArenaTest, ReclaimGivesMemoryBackToTheSystem) {
+  if (Quarantine::kIsOn) GTEST_SKIP() << "freed blocks are kept for the address sanitizer";
+  testing::StorePairOptions options;
+  options.decay = absl::Milliseconds(1);
+  Open(options);
+  const auto resident = [&] { return *pair_.a_window.region->ResidentBytes(); };
+  const auto wait_until_idle = [&] {
+    const absl::Time limit = absl::Now() + testing::TimeLimit();
+    while (!pair_.a->lending_arena()->arena().IsIdle() && absl::Now() < limit) absl::SleepFor(absl::Milliseconds(1));
+  };
+  const size_t before = resident();
+  ASSERT_OK_AND_ASSIGN(std::shared_ptr<Large> object, a_->Construct<Large>());
+  const shm::LoanRef ref = LendOut(object);
+  object = nullptr;
+  wait_until_idle();
+  a_->Reclaim(1);
+  EXPECT_GT(resident(), before) << "it is lent";
+  ASSERT_OK(b_->Borrow<Large>(ref));  // And given back.
+  Make<Plain>();
+  wait_until_idle();
+  a_->Reclaim(1);
+  EXPECT_EQ(resident(), before);
 }
 
 TEST_F(SessionArenaTest, WhatTheBorrowerWritesTheOwnerReads) {

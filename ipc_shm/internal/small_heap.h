@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_shm/internal/size_classes.h"
 
@@ -47,6 +48,12 @@ class SmallHeap {
   virtual void FreeMany(size_t bytes, absl::Span<void* const> blocks) {
     for (void* const block : blocks) Free(block, bytes);
   }
+
+  // How long what is free is kept for its next use; as PagedArena. Before any other call.
+  virtual void SetDecay(absl::Duration /*decay*/) {}
+
+  // Gives what is free back to its runs or to the system: `all`, or as much as is due by its decay.
+  virtual void Purge(bool /*all*/) {}
 };
 
 }  // namespace internal

@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "ipc_session/arena_pages.h"
+#include "ipc_shm/arena_options.h"
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/paged_arena.h"
@@ -38,16 +38,18 @@ struct StandaloneArena {
   // system has no such region, or the process too many arenas. FAILED_PRECONDITION: /proc is not mounted, where peers
   // only read.
   static absl::StatusOr<StandaloneArena> Create(const Kind& kind, absl::string_view name, uint64_t limit_bytes,
-                                                ArenaPages pages, Reservation place);
+                                                const shm::ArenaOptions& options, Reservation place);
 
   Fd for_peers;  // Of the region, with the access that peers have.
   std::shared_ptr<LendingArena> lending;
 };
 
 // One at addresses that are free here, chosen at random so that they are likely to be free in peers too.
-// INVALID_ARGUMENT: `limit_bytes` is 0 or above kMaxArenaBytes. Else as `StandaloneArena::Create`.
+// INVALID_ARGUMENT: `limit_bytes` is 0 or above kMaxArenaBytes, or one of `options` is none. Else as
+// `StandaloneArena::Create`.
 absl::StatusOr<std::shared_ptr<const StandaloneArena>> MakeOwnArena(const StandaloneArena::Kind& kind,
-                                                                    uint64_t limit_bytes, ArenaPages pages);
+                                                                    uint64_t limit_bytes,
+                                                                    const shm::ArenaOptions& options);
 
 }  // namespace internal
 }  // namespace sluice_0

@@ -25,6 +25,9 @@ OpenedStores Open(::ipc::internal::SessionMemory& a, ::ipc::internal::SessionMem
 // Expects that `to` reads in place what `from` lends to it.
 void ExpectLends(MessageStore& from, MessageStore& to);
 
+// Expects that arenas of both sides give freed memory back after their MemoryRequest::arena_decay.
+void ExpectHasItsDecay(const ::ipc::internal::SessionMemoryFactory& factory);
+
 }  // namespace testing
 }  // namespace sluice_0
 }  // namespace ipc

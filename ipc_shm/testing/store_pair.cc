@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
@@ -58,9 +59,12 @@ struct Outboxes {
   Outbox b;
 };
 
-std::unique_ptr<shm::Arena> CreateArena(const RegionWindow& window, size_t limit_bytes, ArenaPlace place) {
-  return *PagedArena::Create(
+std::unique_ptr<shm::Arena> CreateArena(const RegionWindow& window, size_t limit_bytes, absl::Duration decay,
+                                        ArenaPlace place) {
+  std::unique_ptr<PagedArena> arena = *PagedArena::Create(
       window, limit_bytes, [](PageRuns& runs) { return std::make_unique<UnitHeap>(runs); }, std::move(place));
+  arena->SetDecay(decay);
+  return arena;
 }
 
 }  // namespace
@@ -87,11 +91,11 @@ StorePair CreateStorePair(size_t limit_bytes, const StorePairOptions& options) {
                            .peer_process = std::move(peer_process)};
   };
   pair.a =
-      SegmentStore::Create(CreateArena(pair.a_window, limit_bytes,
+      SegmentStore::Create(CreateArena(pair.a_window, limit_bytes, options.decay,
                                        {.header = headers, .peer_header = headers + 1, .peer_window = pair.b_window}),
                            pair.a_window, pair.b_window, counters(outboxes->a, outboxes->b, options.b_process));
   pair.b =
-      SegmentStore::Create(CreateArena(pair.b_window, limit_bytes,
+      SegmentStore::Create(CreateArena(pair.b_window, limit_bytes, options.decay,
                                        {.header = headers + 1, .peer_header = headers, .peer_window = pair.a_window}),
                            pair.b_window, pair.a_window, counters(outboxes->b, outboxes->a, nullptr));
   return pair;

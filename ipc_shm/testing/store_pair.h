@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/time/time.h"
+#include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_shm/internal/segment_store.h"
 #include "ipc_util/pid_fd.h"
@@ -31,6 +33,8 @@ struct StorePairOptions {
   bool has_equal_address = true;
   // What `a` takes for the process of `b`.
   std::shared_ptr<const PidFd> b_process = nullptr;
+  // Of both arenas.
+  absl::Duration decay = ::ipc::internal::PagedArena::kDefaultDecay;
 };
 
 // Each of them has an arena of `limit_bytes`, whose small blocks have whole units of pages. Ends the program if the

@@ -6,10 +6,12 @@
 #include <cstring>
 #include <new>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_shm/internal/size_classes.h"
 #include "ipc_shm/internal/unit_bitmap.h"
@@ -141,6 +143,19 @@ class BestFitHeap final : public SmallHeap {
     return true;
   }
 
+  void SetDecay(absl::Duration decay) override { keeps_spare_ = decay > absl::ZeroDuration(); }
+
+  void Purge(bool all) override {
+    if (!all) return;
+    Chunk* spare;
+    {
+      const MutexLock lock(mutex_);
+      spare = std::exchange(spare_, nullptr);
+      if (spare != nullptr) spare->Close(Chunk::State::kPunched);
+    }
+    Punch(spare);
+  }
+
   size_t AllocateMany(size_t bytes, size_t alignment, absl::Span<void*> blocks) override {
     const MutexLock lock(mutex_);
     size_t count = 0;
@@ -197,7 +212,7 @@ class BestFitHeap final : public SmallHeap {
     Chunk& chunk = chunks_[i];
     if (chunk.state() != Chunk::State::kInUse || !chunk.Free(block)) return false;
     if (!chunk.is_empty()) return true;
-    if (spare_ == nullptr) {
+    if (keeps_spare_ && spare_ == nullptr) {
       spare_ = &chunk;
     } else {
       chunk.Close(Chunk::State::kPunched);
@@ -217,6 +232,7 @@ class BestFitHeap final : public SmallHeap {
 
   PageRuns& runs_;
   std::byte* const begin_;
+  bool keeps_spare_ = true;
 
   mutable Mutex mutex_;
   std::vector<Chunk> chunks_;                           // Each guarded by `mutex_`, but for one that is being punched.

@@ -82,10 +82,12 @@ absl::Status ClassicMemory::Use(std::shared_ptr<const Region> region) {
   own_ = {.region = region, .offset = kBegin + own * half, .bytes = half, .is_committed = is_committed};
   peer_ = {.region = region, .offset = kBegin + (1 - own) * half, .bytes = half};
   SLUICE_ASSIGN_OR_RETURN(
-      arena_, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),
-                                        {.header = ArenaRegistry::HeaderIn(region->data(), own),
-                                         .peer_header = ArenaRegistry::HeaderIn(region->data(), 1 - own),
-                                         .peer_window = peer_}));
+      auto arena, shm::classic::CreateArena(own_, std::min<size_t>(arena_bytes_, half / kWindowBytesPerLimitByte),
+                                            {.header = ArenaRegistry::HeaderIn(region->data(), own),
+                                             .peer_header = ArenaRegistry::HeaderIn(region->data(), 1 - own),
+                                             .peer_window = peer_}));
+  arena->SetDecay(arena_decay_);
+  arena_ = std::move(arena);
   return absl::OkStatus();
 }
 

@@ -52,6 +52,8 @@ void Exchange(SessionMemory& client, SessionMemory& server) {
   ASSERT_OK(client.Adopt(Received(of_server)));
 }
 
+TEST(ClassicMemoryTest, HasItsDecay) { testing::ExpectHasItsDecay(*ClassicKind::Factory()); }
+
 TEST(ClassicMemoryTest, HasItsKind) { EXPECT_EQ(ClassicKind::Factory()->kind(), MemoryKind::kClassic); }
 
 TEST(ClassicMemoryTest, TheServerMakesTheRegionOfBoth) {

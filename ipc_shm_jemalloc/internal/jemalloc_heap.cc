@@ -1,5 +1,8 @@
 #include "ipc_shm_jemalloc/internal/jemalloc_heap.h"
 
+#include <sys/mman.h>
+#include <sys/types.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -10,8 +13,10 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_util/internal/clock.h"
+#include "ipc_util/internal/os.h"
 #include "ipc_util/internal/status_macros.h"
 #include "third_party/jemalloc/jemalloc.h"
 
@@ -37,11 +42,38 @@ static_assert(std::is_standard_layout_v<Hooks>);
 Hooks& HooksOf(extent_hooks_t* table) { return *reinterpret_cast<Hooks*>(table); }
 PageRuns& RunsOf(extent_hooks_t* table) { return *HooksOf(table).runs; }
 
+// `bytes` of private memory at `alignment`, both of whole pages; none of it in huge pages. Null: the system has no
+// more.
+void* MapPrivate(size_t bytes, size_t alignment) {
+  void* const mapped =
+      os::Mmap(nullptr, bytes + alignment, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) return nullptr;
+  auto* const begin = static_cast<std::byte*>(mapped);
+  const size_t before = (alignment - reinterpret_cast<uintptr_t>(begin) % alignment) % alignment;
+  if (before > 0) os::Munmap(begin, before);
+  os::Munmap(begin + before + bytes, alignment - before);
+  os::Madvise(begin + before, bytes, MADV_NOHUGEPAGE);
+  return begin + before;
+}
+
+// jemalloc keeps addresses of its bookkeeping for ever, unless they come from here. Nothing else is aligned like that.
+bool IsForBookkeeping(size_t alignment) { return alignment > kPageBytes; }
+
 void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment, bool* zero, bool* commit,
             unsigned /*arena*/) {
-  if (wanted != nullptr || alignment > kPageBytes) return nullptr;
-  const absl::Span<std::byte> run = *zero ? RunsOf(table).AllocateZeroed(bytes) : RunsOf(table).Allocate(bytes, zero);
+  if (wanted != nullptr) return nullptr;
+  if (IsForBookkeeping(alignment)) {
+    *zero = true;
+    *commit = true;
+    return MapPrivate(bytes, alignment);
+  }
+  bool is_zero;
+  const absl::Span<std::byte> run = RunsOf(table).Allocate(bytes, &is_zero);
   if (run.empty()) return nullptr;
+  // jemalloc takes what it does not use at once for untouched, and never purges it.
+  if (!is_zero && !RunsOf(table).is_committed()) is_zero = RunsOf(table).Punch(run);
+  if (*zero && !is_zero) std::memset(run.data(), 0, run.size());
+  *zero = *zero || is_zero;
   *commit = true;
   HooksOf(table).held_bytes.fetch_add(run.size(), std::memory_order_relaxed);
   return run.data();
@@ -49,6 +81,7 @@ void* Alloc(extent_hooks_t* table, void* wanted, size_t bytes, size_t alignment,
 
 // False: taken back. jemalloc may have split a run; only whole units can be taken.
 bool Dalloc(extent_hooks_t* table, void* address, size_t bytes, bool /*committed*/, unsigned /*arena*/) {
+  if (!RunsOf(table).Contains(address)) return os::Munmap(address, bytes) != 0;
   if (HooksOf(table).is_closing) return true;
   if (!RunsOf(table).TryFree(absl::MakeSpan(static_cast<std::byte*>(address), bytes))) return true;
   HooksOf(table).held_bytes.fetch_sub(bytes, std::memory_order_relaxed);
@@ -136,6 +169,18 @@ class JemallocHeap final : public SmallHeap {
 
   void Free(void* block, size_t /*bytes*/) override { sluice_je_dallocx(block, MALLOCX_TCACHE_NONE); }
 
+  // Without the hook for lazy purging, jemalloc knows no muzzy pages.
+  void SetDecay(absl::Duration decay) override {
+    ssize_t milliseconds =
+        decay == absl::InfiniteDuration() ? -1 : absl::ToInt64Milliseconds(absl::Ceil(decay, absl::Milliseconds(1)));
+    sluice_je_mallctl(absl::StrCat("arena.", arena_, ".dirty_decay_ms").c_str(), nullptr, nullptr, &milliseconds,
+                      sizeof(milliseconds));
+  }
+
+  void Purge(bool all) override {
+    sluice_je_mallctl(absl::StrCat("arena.", arena_, all ? ".purge" : ".decay").c_str(), nullptr, nullptr, nullptr, 0);
+  }
+
  private:
   const std::unique_ptr<Hooks> hooks_;
   const unsigned arena_;
@@ -146,7 +191,7 @@ class JemallocHeap final : public SmallHeap {
 
 absl::StatusOr<std::unique_ptr<SmallHeap>> CreateJemallocHeap(PageRuns& runs) {
   std::unique_ptr<Hooks> hooks(new Hooks{.table = kTable, .runs = &runs, .is_closing = false});
-  ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = false};
+  ArenaConfig config = {.hooks = &hooks->table, .metadata_use_hooks = true};
   unsigned arena;
   size_t size = sizeof(arena);
   if (const int error = sluice_je_mallctl("experimental.arenas_create_ext", &arena, &size, &config, sizeof(config));

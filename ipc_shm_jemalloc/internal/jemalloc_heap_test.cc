@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "gtest/gtest.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/region_window.h"
@@ -23,6 +25,18 @@ namespace ipc::internal {
 namespace {
 
 constexpr size_t kBytes = size_t{32} << 20;
+
+// Of this process.
+struct ProcessPages {
+  long mapped = 0;
+  long resident = 0;
+
+  static ProcessPages Now() {
+    ProcessPages pages;
+    std::ifstream("/proc/self/statm") >> pages.mapped >> pages.resident;
+    return pages;
+  }
+};
 
 class JemallocHeapTest : public ::testing::Test {
  protected:
@@ -78,6 +92,80 @@ TEST_F(JemallocHeapTest, RunsOfACommittedWindowHaveAllOfTheirPages) {
   heap_->Free(block, 100'000);
   EXPECT_EQ(heap_->pages().committed_bytes, ResidentBytes());
   EXPECT_EQ(heap_->pages().dirty_bytes, ResidentBytes());
+}
+
+TEST_F(JemallocHeapTest, WhileItIsUsedMemoryGoesBackLittleByLittle) {
+  runs_->KeepNone();
+  heap_->SetDecay(absl::Milliseconds(50));
+  std::vector<void*> blocks;
+  for (size_t i = 0; i < kBytes / 2 / 100'000; ++i) {
+    blocks.push_back(heap_->Allocate(100'000, 8, false));
+    std::memset(blocks.back(), 1, 100'000);
+  }
+  for (void* const block : blocks) heap_->Free(block, 100'000);
+  const absl::Time limit = absl::Now() + testing::TimeLimit();
+  size_t least = ResidentBytes();
+  int falls = 0;
+  while (least > 0 && absl::Now() < limit) {
+    heap_->Purge(/*all=*/false);
+    if (ResidentBytes() < least) ++falls;
+    least = ResidentBytes();
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_EQ(least, 0u);
+  EXPECT_GT(falls, 0);
+}
+
+// What jemalloc's own thread caches would do: a block that one heap took back is the next one's.
+TEST_F(JemallocHeapTest, HeapsOfAThreadNeverExchangeBlocks) {
+  ASSERT_OK_AND_ASSIGN(Region region, Region::Create("other", kBytes, Sharing::kManyWriters));
+  const auto other_region = std::make_shared<const Region>(std::move(region));
+  PageRuns other_runs(RegionWindow{.region = other_region, .offset = 0, .bytes = kBytes});
+  ASSERT_OK_AND_ASSIGN(const auto other, CreateJemallocHeap(other_runs));
+  for (size_t bytes = 16; bytes < 1'000'000; bytes += bytes / 2) {
+    for (int i = 0; i < 100; ++i) {
+      void* const here = heap_->Allocate(bytes, 16, false);
+      void* const there = other->Allocate(bytes, 16, false);
+      ASSERT_TRUE(region_->Contains(here)) << bytes;
+      ASSERT_TRUE(other_region->Contains(there)) << bytes;
+      heap_->Free(here, bytes);
+      other->Free(there, bytes);
+    }
+  }
+}
+
+// Neither memory nor addresses.
+TEST_F(JemallocHeapTest, HeapsThatComeAndGoLeaveNothingBehind) {
+  const auto use_some = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_OK_AND_ASSIGN(const auto heap, CreateJemallocHeap(*runs_));
+      ASSERT_NE(heap->Allocate(100, 16, false), nullptr);
+    }
+    runs_ = nullptr;  // With the runs that they kept.
+    runs_ = std::make_unique<PageRuns>(RegionWindow{.region = region_, .offset = 0, .bytes = kBytes});
+  };
+  heap_ = nullptr;
+  use_some(10);
+  const ProcessPages before = ProcessPages::Now();
+  for (int i = 0; i < 100; ++i) use_some(10);
+  const ProcessPages after = ProcessPages::Now();
+  EXPECT_LT(after.mapped, before.mapped + 1000 * 10);
+  if (testing::kSlowness == 1) {
+    EXPECT_LT(after.resident, before.resident + 100);
+  }
+}
+
+TEST_F(JemallocHeapTest, WhatWasDirtyBeforeGoesBackToo) {
+  bool is_zero;
+  const absl::Span<std::byte> old = runs_->Allocate(size_t{4} << 20, &is_zero);
+  std::memset(old.data(), 1, old.size());
+  runs_->Free(old);
+  void* const block = heap_->Allocate(100, 16, false);
+  std::memset(block, 1, 100);
+  heap_->Free(block, 100);
+  heap_->Purge(/*all=*/true);
+  runs_->PunchFree();
+  EXPECT_EQ(ResidentBytes(), 0u);
 }
 
 TEST_F(JemallocHeapTest, IsFullWithoutHarm) {

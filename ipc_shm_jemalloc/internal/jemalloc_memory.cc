@@ -56,8 +56,11 @@ absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
                                                             PagesOf(arena_pages_)));
   own_ = WindowBehindHeaders(std::move(region), arena_pages_ != ArenaPages::kOnTouch);
   SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
-  SLUICE_ASSIGN_OR_RETURN(arena_, shm::jemalloc::CreateArena(
-                                      own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  SLUICE_ASSIGN_OR_RETURN(
+      auto arena,
+      shm::jemalloc::CreateArena(own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
+  arena->SetDecay(arena_decay_);
+  arena_ = std::move(arena);
   return absl::OkStatus();
 }
 

@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "ipc_session/arena_pages.h"
 #include "ipc_session/internal/session_memory.h"
@@ -51,6 +52,7 @@ class JemallocMemory final : public SessionMemory {
       : side_(request.side),
         arena_bytes_(request.arena_bytes),
         arena_pages_(request.arena_pages),
+        arena_decay_(request.arena_decay),
         server_arena_(std::move(server_arena)) {}
 
   // Makes the own region, where the peer has room for it if that can be.
@@ -59,6 +61,7 @@ class JemallocMemory final : public SessionMemory {
   const Side side_;
   const uint64_t arena_bytes_;
   const ArenaPages arena_pages_;
+  const absl::Duration arena_decay_;
   const std::shared_ptr<const ServerArena> server_arena_;
   std::vector<Reservation> places_;  // A client's, for the server's region, until it comes.
   RegionWindow own_;

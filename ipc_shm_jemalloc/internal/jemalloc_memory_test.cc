@@ -33,6 +33,8 @@ std::shared_ptr<SessionMemory> Create(Side side = Side::kClient) {
   return *JemallocKind::Factory()->Create({.side = side, .arena_bytes = kArena});
 }
 
+TEST(JemallocMemoryTest, HasItsDecay) { testing::ExpectHasItsDecay(*JemallocKind::Factory()); }
+
 TEST(JemallocMemoryTest, HasItsKind) { EXPECT_EQ(JemallocKind::Factory()->kind(), MemoryKind::kJemalloc); }
 
 TEST(JemallocMemoryTest, EachSideReadsTheOthersRegion) {

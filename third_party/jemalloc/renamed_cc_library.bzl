@@ -1,15 +1,17 @@
 """A C library under other symbol names, so that it neither takes over nor collides with another copy of itself."""
 
-# The script's arguments: nm, ar, objcopy, prefix, input archive, output archive.
+# The script's arguments: nm, ar, objcopy, prefix, input archive, output archive, calls to be renamed as well.
 _RENAME = """
 set -eu
 nm=$1 ar=$2 objcopy=$3 prefix=$4 in=$5 out=$6
+shift 6
 cp "$in" "$out"
 chmod +w "$out"
 # The C++ part defines operator new and delete, which would be of no use under other names.
 cpp=$("$ar" t "$out" | grep 'jemalloc_cpp' || true)
 [ -z "$cpp" ] || "$ar" d "$out" $cpp
 "$nm" -g --defined-only "$out" | sed -n "s/^[0-9a-fA-F]* [A-Za-z] \\\\(.*\\\\)$/\\\\1 $prefix\\\\1/p" | sort -u > "$out.names"
+for name in "$@"; do echo "$name $prefix$name" >> "$out.names"; done
 "$objcopy" --redefine-syms="$out.names" "$out"
 rm "$out.names"
 """
@@ -30,7 +32,7 @@ def _rename(ctx, toolchain, archive):
             ctx.attr.prefix,
             archive.path,
             renamed.path,
-        ],
+        ] + ctx.attr.redirected,
         inputs = depset([archive], transitive = [toolchain.all_files]),
         outputs = [renamed],
     )
@@ -75,6 +77,8 @@ renamed_cc_library = rule(
     attrs = {
         "library": attr.label(mandatory = True, providers = [CcInfo]),
         "prefix": attr.string(mandatory = True),
+        # Functions of others that the library calls: it calls those of these names behind `prefix` instead.
+        "redirected": attr.string_list(),
         "_cc_toolchain": attr.label(default = "@bazel_tools//tools/cpp:current_cc_toolchain"),
     },
     fragments = ["cpp"],

@@ -1,5 +1,7 @@
 // A program that has chosen jemalloc as its malloc links with the renamed one as well, and keeps the two apart.
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -36,6 +38,16 @@ TEST(TwoJemallocsTest, EachHasItsOwnMemory) {
 
   sluice_je_dallocx(our_memory, 0);
   std::free(programs_memory);
+}
+
+TEST(TwoJemallocsTest, TheProgramsOwnReadsItsOptions) {
+  ssize_t own = 0;
+  ssize_t ours = 0;
+  std::size_t size = sizeof(own);
+  ASSERT_EQ(mallctl("opt.dirty_decay_ms", &own, &size, nullptr, 0), 0);
+  ASSERT_EQ(sluice_je_mallctl("opt.dirty_decay_ms", &ours, &size, nullptr, 0), 0);
+  EXPECT_EQ(own, 1234);  // MALLOC_CONF of this test.
+  EXPECT_EQ(ours, 10'000);
 }
 
 }  // namespace
