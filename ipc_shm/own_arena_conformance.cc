@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/base/config.h"
@@ -509,6 +510,47 @@ TEST_P(OwnArenaConformance, AFullSocketPutsLendingOff) {
   // Room comes as it reads.
   while (absl::IsResourceExhausted(client.arena().Lend(object).status())) ASSERT_EQ(client.Ask("status"), "done");
   client.Lend(object);
+}
+
+// They share one mapping.
+TEST_P(OwnArenaConformance, BothEndsMayLieInOneProcess) {
+  constexpr int kObjects = 200;
+  const TempDir folder;
+  ASSERT_OK_AND_ASSIGN(const auto accept, Listen(folder));
+  absl::StatusOr<Session> client = absl::UnknownError("not yet");
+  std::thread connecting([&] { client = Kind()->sessions.connect(Options(folder.path())); });
+  absl::StatusOr<Session> session = accept(TimeLimit());
+  connecting.join();
+  ASSERT_OK(session);
+  ASSERT_OK(client);
+  ASSERT_OK_AND_ASSIGN(const auto arena, GetParam().create(kLimit));
+  ASSERT_OK(ArenaOf(*session).Share(*arena));
+  std::thread borrowing([&] {
+    Channel channel = client->TakeChannel(0);
+    for (int i = 0; i < kObjects; ++i) {
+      const absl::StatusOr<shm::LoanRef> ref = shm::ReceiveLoan(channel, TimeLimit());
+      ASSERT_OK(ref);
+      const absl::StatusOr<std::shared_ptr<const ModelObject>> object = ArenaOf(*client).Borrow<ModelObject>(*ref);
+      ASSERT_OK(object);
+      EXPECT_TRUE((*object)->IsGood());
+    }
+  });
+  {
+    Channel channel = session->TakeChannel(0);
+    SessionArena session_arena = ArenaOf(*session);
+    for (int i = 0; i < kObjects; ++i) {
+      const absl::StatusOr<std::shared_ptr<ModelObject>> object = MakeObject(*arena);
+      EXPECT_OK(object);
+      absl::StatusOr<shm::Loan> loan = session_arena.Lend(object.value());
+      EXPECT_OK(loan);
+      EXPECT_OK(shm::SendLoan(channel, *std::move(loan), TimeLimit()));
+      session_arena.Reclaim(10);
+    }
+    borrowing.join();
+    session_arena.Reclaim(kObjects);
+    EXPECT_EQ(session_arena.loan_stats(), shm::LoanStats());
+  }
+  EXPECT_EQ(ModelObject::living(), 0);
 }
 
 // P1
