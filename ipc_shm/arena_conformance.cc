@@ -23,8 +23,10 @@
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/mutex.h"
 #include "ipc_util/testing/failing_new.h"
+#include "ipc_util/testing/growth.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/time_limit.h"
+#include "ipc_util/testing/world.h"
 
 namespace ipc {
 inline namespace sluice_0 {
@@ -477,6 +479,33 @@ TEST_P(ArenaConformance, ThreadsComeAndGo) {
   // Nothing lies in a cache that is gone.
   ASSERT_OK_AND_ASSIGN(void* const all, arena_->Allocate(kLimit, 8));
   arena_->Free(all, kLimit);
+}
+
+// R6: neither blocks, nor memory, nor what is kept for each thread.
+TEST_P(ArenaConformance, ShortThreadsLeaveNothingBehind) {
+  const int threads = kSlowness == 1 ? 10'000 : 1000;
+  const auto run = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      std::thread([&] {
+        for (const size_t bytes : {size_t{24}, size_t{200}, size_t{500}, size_t{3000}, size_t{20'000}}) {
+          void* const block = arena_->TryAllocate(bytes, 8);
+          ASSERT_NE(block, nullptr);
+          std::memset(block, 1, bytes);
+          arena_->Free(block, bytes);
+        }
+      }).join();
+    }
+  };
+  run(threads / 10);
+  const size_t region = ResidentBytes();
+  const Sample early = Sample::Now();
+  run(threads);
+  Sample late = Sample::Now();
+  late.world = World::Awaited(early.world);
+  EXPECT_EQ(Growth(early, late, threads), "");
+  EXPECT_LE(ResidentBytes(), region + 1'000'000);
+  EXPECT_EQ(arena_->stats().live_allocations, 0u);
+  EXPECT_EQ(arena_->stats().allocated_bytes, 0u);
 }
 
 // Two arenas of one thread never hand out each other's blocks.

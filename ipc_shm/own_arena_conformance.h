@@ -1,7 +1,7 @@
 // What arenas that sessions share must do between real processes: one suite, stamped on each kind of shared-memory
 // session.
 //
-//   SLUICE_INSTANTIATE_OWN_ARENA_CONFORMANCE(Classic, session::shm::classic, ClassicKind);
+//   SLUICE_INSTANTIATE_OWN_ARENA_CONFORMANCE(Classic, session::shm::classic);
 //
 // Link with //ipc_util/testing:test_main: the peers are processes of their own.
 
@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,7 @@
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_shm/testing/session_kind.h"
 #include "ipc_util/deadline.h"
@@ -38,8 +40,8 @@ struct OwnArenaKind {
   ::ipc::internal::StandaloneArena::Kind (*kind)();
 };
 
-template <typename Session, typename Server, typename OwnArena, typename Kind>
-constexpr OwnArenaKind KindOfOwnArena() {
+template <typename Session, typename Server, typename Kind>
+constexpr OwnArenaKind KindOfOwnArena(std::type_identity<::ipc::internal::OwnArena<Kind>>) {
   return {
       .sessions = KindOfSession<Session, Server>(),
       .listen = [](const ServerOptions& options) -> absl::StatusOr<OwnArenaKind::Accept> {
@@ -49,6 +51,7 @@ constexpr OwnArenaKind KindOfOwnArena() {
                    Deadline deadline) -> absl::StatusOr<::ipc::Session> { return server->Accept(deadline); };
       },
       .create = [](uint64_t limit_bytes) -> absl::StatusOr<OwnArenaKind::Standalone> {
+        using OwnArena = ::ipc::internal::OwnArena<Kind>;
         absl::StatusOr<OwnArena> created = OwnArena::Create(limit_bytes);
         if (!created.ok()) return created.status();
         const auto arena = std::make_shared<const OwnArena>(*std::move(created));
@@ -67,20 +70,19 @@ int SetOwnArenaKind(const OwnArenaKind& kind);
 }  // namespace sluice_0
 }  // namespace ipc
 
-// One kind per test program; `space` is a namespace below ::ipc with its Session, Server and OwnArena, `tag` its class
-// in ::ipc::internal.
-#define SLUICE_INSTANTIATE_OWN_ARENA_CONFORMANCE(name, space, tag)                                        \
-  static constexpr ::ipc::testing::OwnArenaKind own_arena_kind_##name =                                   \
-      ::ipc::testing::KindOfOwnArena<::ipc::space::Session, ::ipc::space::Server, ::ipc::space::OwnArena, \
-                                     ::ipc::internal::tag>();                                             \
-  static const int set_own_arena_##name = ::ipc::testing::SetOwnArenaKind(own_arena_kind_##name);         \
-  namespace ipc {                                                                                         \
-  inline namespace sluice_0 {                                                                             \
-  namespace testing {                                                                                     \
-  INSTANTIATE_TEST_SUITE_P(name, OwnArenaConformance, ::testing::Values(own_arena_kind_##name));          \
-  }                                                                                                       \
-  }                                                                                                       \
-  }                                                                                                       \
+// One kind per test program; `kind` is a namespace below ::ipc with its Session, Server and OwnArena.
+#define SLUICE_INSTANTIATE_OWN_ARENA_CONFORMANCE(name, kind)                                      \
+  static constexpr ::ipc::testing::OwnArenaKind own_arena_kind_##name =                           \
+      ::ipc::testing::KindOfOwnArena<::ipc::kind::Session, ::ipc::kind::Server>(                  \
+          std::type_identity<::ipc::kind::OwnArena>());                                           \
+  static const int set_own_arena_##name = ::ipc::testing::SetOwnArenaKind(own_arena_kind_##name); \
+  namespace ipc {                                                                                 \
+  inline namespace sluice_0 {                                                                     \
+  namespace testing {                                                                             \
+  INSTANTIATE_TEST_SUITE_P(name, OwnArenaConformance, ::testing::Values(own_arena_kind_##name));  \
+  }                                                                                               \
+  }                                                                                               \
+  }                                                                                               \
   static_assert(true)
 
 #endif  // SLUICE_IPC_SHM_OWN_ARENA_CONFORMANCE_H_

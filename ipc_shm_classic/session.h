@@ -4,6 +4,7 @@
 #define SLUICE_IPC_SHM_CLASSIC_SESSION_H_
 
 #include "ipc_shm/internal/memory_session.h"
+#include "ipc_shm/internal/mutable_borrow.h"
 #include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm_classic/internal/classic_memory.h"
 

@@ -10,6 +10,8 @@
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
 #include "ipc_session/testing/universe.h"
+#include "ipc_shm/internal/mutable_borrow.h"
+#include "ipc_shm_jemalloc/internal/jemalloc_memory.h"
 #include "ipc_shm_jemalloc/session.h"
 #include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
@@ -28,6 +30,9 @@ using session::shm::jemalloc::Session;
 using sluice_test::Parcel;
 
 constexpr size_t kPartBytes = 1'000'000;
+
+// The compiler refuses BorrowMutable, see mutable_borrow_test.
+static_assert(!::ipc::internal::kMayBorrowMutable<::ipc::internal::JemallocKind>);
 
 // Receives a message and writes into it.
 SLUICE_CHILD_ROLE(scribbler) {

@@ -15,6 +15,7 @@
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
 #include "ipc_session/session_terms.h"
+#include "ipc_shm/internal/mutable_borrow.h"
 #include "ipc_shm/internal/object_arena.h"
 #include "ipc_shm/internal/own_arena.h"
 #include "ipc_shm/internal/server_arenas.h"
@@ -30,10 +31,6 @@ namespace internal {
 
 template <typename Kind>
 class MemoryServer;
-
-// Whether both sides of sessions of the kind may write each other's objects; specialized by those that allow it.
-template <typename Kind>
-inline constexpr bool kMayBorrowMutable = false;
 
 // `Kind::Factory()` is a std::shared_ptr<const SessionMemoryFactory>.
 //
@@ -73,8 +70,7 @@ class MemorySession : public Session {
   }
   template <typename T>
   absl::StatusOr<std::shared_ptr<T>> BorrowMutable(const shm::LoanRef& ref) {
-    static_assert(kMayBorrowMutable<Kind>,
-                  "this kind of session maps the peer's objects for reading only; use Borrow, or a classic session");
+    static_assert(CheckMayBorrowMutable<Kind>());
     return arena_.template BorrowMutable<T>(ref);
   }
   size_t Reclaim(size_t max) {
