@@ -155,7 +155,7 @@ TEST_F(SessionArenaTest, ReclaimGivesMemoryBackToTheSystem) {
   a_->Reclaim(1);
   EXPECT_GT(resident(), before) << "it is lent";
   ASSERT_OK(b_->Borrow<Large>(ref));  // And given back.
-  Make<Plain>();
+  ASSERT_OK(a_->Construct<Plain>());
   wait_until_idle();
   a_->Reclaim(1);
   EXPECT_EQ(resident(), before);
