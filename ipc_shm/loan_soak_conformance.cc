@@ -44,8 +44,8 @@ constexpr int kObjectsOfRound = 20;
 // Small, so that a run touches all of it early.
 constexpr size_t kRingBytes = 4096;
 
-std::optional<LoanSoakKind>& Kind() {
-  static std::optional<LoanSoakKind> kind;
+std::optional<SessionKindUnderTest>& Kind() {
+  static std::optional<SessionKindUnderTest> kind;
   return kind;
 }
 
@@ -89,11 +89,7 @@ class SoakSide {
   }
 
   // After all sessions. "": nothing grew.
-  std::string Grown() const {
-    Sample late = *late_;
-    if (sessions_ > 1) late.resident_pages -= long{Kind()->pages_per_session} * sessions_;
-    return Growth(*early_, late, seen_);
-  }
+  std::string Grown() const { return Growth(*early_, *late_, seen_); }
 
  private:
   // At the beginning of each of `all` cycles. Sockets have other numbers in each session.
@@ -144,7 +140,7 @@ SLUICE_CHILD_ROLE(loan_soak_client) {
     SessionOptions options = OptionsIn(arguments[0]);
     options.arena_bytes = kArenaBytes;
     options.ring_bytes = kRingBytes;
-    absl::StatusOr<Session> session = Kind()->sessions.connect(options);
+    absl::StatusOr<Session> session = Kind()->connect(options);
     const absl::Status status = session.ok() ? side.Serve(*session) : session.status();
     if (!status.ok()) {
       std::fprintf(stderr, "session %d: %s\n", i, status.ToString().c_str());  // The server may wait for the next one.
@@ -155,7 +151,7 @@ SLUICE_CHILD_ROLE(loan_soak_client) {
   return 0;
 }
 
-void Soak(const LoanSoakKind& kind, int sessions, int rounds) {
+void Soak(const SessionKindUnderTest& kind, int sessions, int rounds) {
   const TempDir folder;
   ServerOptions options = ServerOptionsIn(folder.path());
   options.session.arena_bytes = kArenaBytes;
@@ -166,7 +162,7 @@ void Soak(const LoanSoakKind& kind, int sessions, int rounds) {
   const auto start = [&] {
     client.emplace(Child::Start("loan_soak_client", {folder.path(), absl::StrCat(sessions), absl::StrCat(rounds)}));
   };
-  const absl::Status ended = kind.sessions.serve(options, start, [&](Session& session) {
+  const absl::Status ended = kind.serve(options, start, [&](Session& session) {
     SLUICE_RETURN_IF_ERROR(side.Serve(session));
     return ++served == sessions ? absl::CancelledError() : absl::OkStatus();
   });
@@ -179,7 +175,7 @@ void Soak(const LoanSoakKind& kind, int sessions, int rounds) {
 
 }  // namespace
 
-int SetLoanSoakKind(const LoanSoakKind& kind) {
+int SetLoanSoakKind(const SessionKindUnderTest& kind) {
   Kind() = kind;
   return 0;
 }

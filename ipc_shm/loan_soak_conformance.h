@@ -1,10 +1,7 @@
 // R6: objects and sessions with loans that come and go leave nothing behind: stamped on each kind of shared-memory
 // session.
 //
-//   SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Classic, session::shm::classic, /*pages_per_session=*/0);
-//
-// `pages_per_session` is the most that a process may keep of each, as a kind's allocator does of every place that it
-// ever had memory at.
+//   SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Classic, session::shm::classic);
 //
 // Link with //ipc_util/testing:test_main: the other side is a process of its own. Longer with LOAN_SOAK_OBJECTS and
 // LOAN_SOAK_SESSIONS in the environment.
@@ -19,24 +16,19 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
 
-struct LoanSoakKind {
-  SessionKindUnderTest sessions;
-  int pages_per_session = 0;
-};
-
-class LoanSoakConformance : public ::testing::TestWithParam<LoanSoakKind> {};
+class LoanSoakConformance : public ::testing::TestWithParam<SessionKindUnderTest> {};
 
 // Tells the roles of the other processes which kind they are; done by the macro below.
-int SetLoanSoakKind(const LoanSoakKind& kind);
+int SetLoanSoakKind(const SessionKindUnderTest& kind);
 
 }  // namespace testing
 }  // namespace sluice_0
 }  // namespace ipc
 
 // One kind per test program; `kind` is a namespace below ::ipc with its Session and Server.
-#define SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(name, kind, pages)                               \
-  static constexpr ::ipc::testing::LoanSoakKind loan_soak_kind_##name = {                         \
-      ::ipc::testing::KindOfSession<::ipc::kind::Session, ::ipc::kind::Server>(), pages};         \
+#define SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(name, kind)                                      \
+  static constexpr ::ipc::testing::SessionKindUnderTest loan_soak_kind_##name =                   \
+      ::ipc::testing::KindOfSession<::ipc::kind::Session, ::ipc::kind::Server>();                 \
   static const int set_loan_soak_##name = ::ipc::testing::SetLoanSoakKind(loan_soak_kind_##name); \
   namespace ipc {                                                                                 \
   inline namespace sluice_0 {                                                                     \

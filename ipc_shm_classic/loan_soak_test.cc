@@ -3,4 +3,4 @@
 #include "ipc_shm/loan_soak_conformance.h"
 #include "ipc_shm_classic/session.h"
 
-SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Classic, session::shm::classic, /*pages_per_session=*/0);
+SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Classic, session::shm::classic);

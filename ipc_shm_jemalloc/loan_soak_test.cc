@@ -3,4 +3,4 @@
 #include "ipc_shm/loan_soak_conformance.h"
 #include "ipc_shm_jemalloc/session.h"
 
-SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Jemalloc, session::shm::jemalloc, /*pages_per_session=*/4);
+SLUICE_INSTANTIATE_LOAN_SOAK_CONFORMANCE(Jemalloc, session::shm::jemalloc);

@@ -330,7 +330,7 @@ absl::Status LendingArena::FullFor(const ObjectType& type) const {
   return absl::ResourceExhaustedError(
       absl::StrCat("the arena has no room for what an object of type ", type.name, " allocates: ", now.allocated_bytes,
                    " of its ", now.limit_bytes, " bytes are allocated, in ", now.live_allocations,
-                   " blocks; free some, or raise SessionOptions::arena_bytes",
+                   " blocks; free some, or raise its limit (of a session: SessionOptions::arena_bytes)",
                    own_.is_committed ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
 }
 

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <map>
 #include <utility>
@@ -21,8 +23,36 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// Beside what is likely: a few regions among thousands of slots.
-constexpr int kProposedPlaces = 3;
+// A process with hundreds of sessions has much of the window taken: each of the two regions of another one is to find
+// room among these with near certainty.
+constexpr size_t kProposedPlaces = 6;
+
+// Where regions of this process lay, the last first: proposed again, so that what is kept by address, page tables above
+// all, does not grow with each session.
+class RecentPlaces {
+ public:
+  static RecentPlaces& Get() {
+    static RecentPlaces* const places = new RecentPlaces;  // A region may be let go late.
+    return *places;
+  }
+
+  void Add(uint64_t address) {
+    const MutexLock lock(mutex_);
+    auto old = absl::c_find(addresses_, address);
+    if (old == addresses_.end()) --old;
+    std::move_backward(addresses_.begin(), old, old + 1);
+    addresses_[0] = address;
+  }
+
+  std::array<uint64_t, 4> Now() const {
+    const MutexLock lock(mutex_);
+    return addresses_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::array<uint64_t, 4> addresses_ ABSL_GUARDED_BY(mutex_) = {};  // 0: none.
+};
 
 // Device and inode, and whether it is mapped for writing.
 struct MappingKey {
@@ -52,6 +82,7 @@ absl::StatusOr<MappingKey> KeyOf(FdView fd, bool is_writable) {
 // Puts it on the list until the last user lets go.
 std::shared_ptr<const Region> Share(Region region, const MappingKey& key) {
   const auto forget = [key](const Region* last) {
+    RecentPlaces::Get().Add(last->address());
     {
       Mappings& mappings = AllMappings();
       const MutexLock lock(mappings.mutex);
@@ -117,10 +148,16 @@ Pages PagesOf(ArenaPages pages) { return pages == ArenaPages::kHuge ? Pages::kHu
 
 std::vector<Reservation> ReservePlaces(uint64_t bytes) {
   std::vector<Reservation> places;
-  for (int i = 0; i < kProposedPlaces; ++i) {
-    absl::StatusOr<Reservation> place = Reservation::Anywhere(bytes);
-    if (!place.ok()) break;
-    places.push_back(*std::move(place));
+  const auto add = [&](absl::StatusOr<Reservation> place) {
+    if (place.ok()) places.push_back(*std::move(place));
+    return place.ok();
+  };
+  // The others at random: what is free here may be taken in the peer.
+  for (const uint64_t address : RecentPlaces::Get().Now()) {
+    if (places.size() < kProposedPlaces / 2 && AddressWindow::Fits(address, bytes))
+      add(Reservation::At(address, bytes));
+  }
+  while (places.size() < kProposedPlaces && add(Reservation::Anywhere(bytes))) {
   }
   return places;
 }
@@ -164,6 +201,26 @@ absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion receive
   }
   if (!region.ok()) return region.status();
   return Share(*std::move(region), key);
+}
+
+absl::StatusOr<std::shared_ptr<const Region>> MapReceivedAtOneOf(ReceivedRegion received, Access access,
+                                                                 absl::Span<const uint64_t> addresses, Pages pages) {
+  for (const uint64_t address : addresses) {
+    absl::StatusOr<Reservation> place = Reservation::At(address, received.bytes);
+    if (!place.ok()) continue;
+    std::vector<Reservation> reserved;
+    reserved.push_back(*std::move(place));
+    return MapReceived(std::move(received), access, address, std::move(reserved), pages);
+  }
+  return MapReceived(std::move(received), access, /*address=*/0, {}, pages);
+}
+
+absl::StatusOr<std::shared_ptr<const Region>> MoveRegion(const Region& region, Reservation place) {
+  SLUICE_ASSIGN_OR_RETURN(Fd memfd, Duplicate(region.fd()));
+  SLUICE_ASSIGN_OR_RETURN(Region moved, Region::Map(std::move(memfd), Access::kReadWrite, Sharing::kManyWriters,
+                                                    std::move(place), Pages::kHuge));
+  SLUICE_ASSIGN_OR_RETURN(const MappingKey key, KeyOf(moved.fd(), /*is_writable=*/true));
+  return Share(std::move(moved), key);
 }
 
 absl::StatusOr<RegionWindow> MapArena(ReceivedRegion received, Access access, uint64_t address, Pages pages) {

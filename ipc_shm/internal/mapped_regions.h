@@ -26,7 +26,8 @@ RegionWindow WindowBehindHeaders(std::shared_ptr<const Region> region, bool is_c
 // What regions of `pages` are made of.
 Pages PagesOf(ArenaPages pages);
 
-// Several places of `bytes`, for a peer to choose from; none if there are none.
+// Several places of `bytes`, for a peer to choose from; none if there are none. Some of them are where regions lay
+// before.
 std::vector<Reservation> ReservePlaces(uint64_t bytes);
 
 // Their addresses.
@@ -51,7 +52,17 @@ absl::StatusOr<std::shared_ptr<const Region>> MapReceived(ReceivedRegion receive
                                                           std::vector<Reservation> reserved = {},
                                                           Pages pages = Pages::kOrdinary);
 
-// The same of a region with an arena, behind whose headers the window begins. DATA_LOSS also: it is too small for one.
+// The same at the first of `addresses` that is a place for it in this process; else anywhere.
+absl::StatusOr<std::shared_ptr<const Region>> MapReceivedAtOneOf(ReceivedRegion received, Access access,
+                                                                 absl::Span<const uint64_t> addresses,
+                                                                 Pages pages = Pages::kOrdinary);
+
+// This process's own `region`, mapped at `place` as well, which is as large; for whoever lets go of the old mapping.
+// Errors as of `Region::Map`.
+absl::StatusOr<std::shared_ptr<const Region>> MoveRegion(const Region& region, Reservation place);
+
+// As MapReceived of a region with an arena, behind whose headers the window begins. DATA_LOSS also: it is too small for
+// one.
 absl::StatusOr<RegionWindow> MapArena(ReceivedRegion received, Access access, uint64_t address,
                                       Pages pages = Pages::kOrdinary);
 

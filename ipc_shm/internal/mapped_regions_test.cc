@@ -19,7 +19,9 @@ namespace ipc::internal {
 namespace {
 
 using ::ipc::testing::StatusIs;
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr uint64_t kBytes = uint64_t{1} << 20;
@@ -32,10 +34,22 @@ ReceivedRegion FromElsewhere() { return Received(*Region::Create("elsewhere", kB
 TEST(MappedRegionsTest, PlacesAreReservedAndDiffer) {
   const std::vector<Reservation> places = ReservePlaces(kBytes);
   const std::vector<uint64_t> addresses = AddressesOf(places);
-  ASSERT_THAT(addresses, SizeIs(3));
+  ASSERT_THAT(addresses, SizeIs(6));
   for (const uint64_t address : addresses) {
     EXPECT_TRUE(AddressWindow::Fits(address, kBytes));
     EXPECT_FALSE(Reservation::At(address, kBytes).ok());
+  }
+}
+
+TEST(MappedRegionsTest, WhereARegionLayIsProposedAgain) {
+  ASSERT_OK_AND_ASSIGN(auto region, MakeRegion("made", kBytes, {}));
+  const uint64_t address = region->address();
+  EXPECT_THAT(AddressesOf(ReservePlaces(kBytes)), Not(Contains(address)));
+  region.reset();
+  for (int i = 0; i < 2; ++i) {
+    const std::vector<Reservation> places = ReservePlaces(kBytes);
+    EXPECT_EQ(AddressesOf(places)[0], address);
+    EXPECT_THAT(AddressesOf(ReservePlaces(kBytes)), Not(Contains(address)));
   }
 }
 
@@ -100,6 +114,31 @@ TEST(MappedRegionsTest, AReceivedRegionLiesWhereItsOwnerSays) {
   EXPECT_EQ(region->address(), addresses[1]);
   EXPECT_OK(Reservation::At(addresses[0], kBytes)) << "the other places are given back";
   EXPECT_OK(Reservation::At(addresses[2], kBytes));
+}
+
+TEST(MappedRegionsTest, AReceivedRegionLiesAtTheFirstProposalThatIsFree) {
+  std::vector<Reservation> places = ReservePlaces(kBytes);
+  const std::vector<uint64_t> addresses = AddressesOf(places);
+  ASSERT_OK_AND_ASSIGN(const auto elsewhere, MapReceivedAtOneOf(FromElsewhere(), Access::kReadOnly, addresses));
+  EXPECT_THAT(addresses, Not(Contains(elsewhere->address())));
+  places.erase(places.begin() + 2);
+  ASSERT_OK_AND_ASSIGN(const auto region, MapReceivedAtOneOf(FromElsewhere(), Access::kReadOnly, addresses));
+  EXPECT_EQ(region->address(), addresses[2]);
+}
+
+TEST(MappedRegionsTest, AMovedRegionIsTheSameElsewhere) {
+  ASSERT_OK_AND_ASSIGN(auto region, MakeRegion("moved", kBytes, {}));
+  region->data()[5] = std::byte{7};
+  const uint64_t old_address = region->address();
+  ASSERT_OK_AND_ASSIGN(Reservation place, Reservation::Anywhere(kBytes));
+  const uint64_t address = place.address();
+  ASSERT_OK_AND_ASSIGN(const auto moved, MoveRegion(*region, std::move(place)));
+  EXPECT_EQ(moved->address(), address);
+  EXPECT_EQ(moved->data()[5], std::byte{7});
+  region.reset();
+  EXPECT_OK(Reservation::At(old_address, kBytes));
+  ASSERT_OK_AND_ASSIGN(const auto reader, MapReceived(Received(*moved), Access::kReadOnly, old_address));
+  EXPECT_EQ(reader, moved) << "it is the one that others share";
 }
 
 TEST(MappedRegionsTest, AReservationOfAnotherSizeIsMadeAnew) {

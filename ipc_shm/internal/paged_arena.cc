@@ -202,10 +202,11 @@ absl::Status PagedArena::Full(size_t bytes) const {
                                                      " are taken; free some, or raise shm::SetProcessLimit"));
   }
   const shm::ArenaStats now = stats();
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,
-      " are allocated, in ", now.live_allocations, " blocks; free some, or raise SessionOptions::arena_bytes",
-      runs_->is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,
+                   " are allocated, in ", now.live_allocations,
+                   " blocks; free some, or raise its limit (of a session: SessionOptions::arena_bytes)",
+                   runs_->is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
 }
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {

@@ -23,13 +23,14 @@ void OfferServerArena(const ServerArena& arena, MemoryOffer& offer) {
   offer.places.push_back(region.address());
 }
 
-absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access, Pages pages) {
+absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, size_t places, Access access, Pages pages) {
   if (received.regions.size() == 1) return RegionWindow();
-  if (received.regions.size() != 2 || received.places.size() != 2) {
+  if (received.regions.size() != 2 || received.places.size() != places + 1) {
     return absl::DataLossError(absl::StrCat("the server sent ", received.regions.size(), " regions at ",
-                                            received.places.size(), " places, where at most 2 are due"));
+                                            received.places.size(), " places, where at most 2 are due, at ",
+                                            places + 1));
   }
-  return MapArena(std::move(received.regions[1]), access, received.places[1], pages);
+  return MapArena(std::move(received.regions[1]), access, received.places.back(), pages);
 }
 
 absl::StatusOr<std::shared_ptr<const ServerArena>> ServerArenas::Make(absl::string_view client_app,

@@ -32,8 +32,10 @@ struct ServerArena {
 
 // A session's part in one: the server adds it to its offer, behind its own region; the client takes it from there.
 void OfferServerArena(const ServerArena& arena, MemoryOffer& offer);
-// Empty: the server offers none. Errors as of MapReceived.
-absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, Access access, Pages pages = Pages::kOrdinary);
+// Its region and place come behind the session's own, which has `places` of them. Empty: the server offers none. Errors
+// as of MapReceived.
+absl::StatusOr<RegionWindow> MapServerArena(ReceivedMemory& received, size_t places, Access access,
+                                            Pages pages = Pages::kOrdinary);
 
 // Those of a server: one for each client app that asked for one, its audience. Any thread.
 class ServerArenas {

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
 #include "ipc_shm/arena.h"
+#include "ipc_shm/arena_options.h"
 #include "ipc_shm/internal/arena_registry.h"
 #include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
@@ -71,14 +72,14 @@ TEST(ServerArenasTest, EachAudienceHasOne) {
 TEST(ServerArenasTest, TheyHaveTheServersDecay) {
   const TempDir folder;
   for (const absl::Duration decay : {absl::ZeroDuration(), absl::Hours(1)}) {
-    ServerArenas arenas({.create = CreateArena, .peers_write = true}, "server", decay);
+    ServerArenas arenas({.create = CreateArena, .peers_write = true}, "server", shm::ArenaOptions{.decay = decay});
     ASSERT_OK_AND_ASSIGN(const auto made, arenas.Make("client", 4 * kLimit, folder.path()));
-    shm::Arena& arena = made->arena->arena();
-    const size_t before = *made->window.region->ResidentBytes();
+    shm::Arena& arena = made->arena.lending->arena();
+    const size_t before = *made->arena.lending->own().region->ResidentBytes();
     ASSERT_OK_AND_ASSIGN(void* const block, arena.Allocate(2 * kLimit, 8));
     std::memset(block, 1, 2 * kLimit);
     arena.Free(block, 2 * kLimit);
-    EXPECT_EQ(*made->window.region->ResidentBytes() == before, decay == absl::ZeroDuration());
+    EXPECT_EQ(*made->arena.lending->own().region->ResidentBytes() == before, decay == absl::ZeroDuration());
   }
 }
 
@@ -125,7 +126,7 @@ TEST(ServerArenasTest, AClientMapsWhatItIsOffered) {
   MemoryOffer offer = {.regions = {{.fd = arena->arena.for_peers, .bytes = 1}}, .places = {1}};  // The session's own.
   OfferServerArena(*arena, offer);
   ReceivedMemory received = Received(offer);
-  ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(received, Access::kReadWrite));
+  ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(received, /*places=*/1, Access::kReadWrite));
   EXPECT_EQ(window.region, arena->arena.lending->own().region) << "the same process";
   EXPECT_EQ(window.offset, arena->arena.lending->own().offset);
   EXPECT_EQ(window.bytes, arena->arena.lending->own().bytes);
@@ -148,18 +149,18 @@ TEST(ServerArenasTest, WhatIsNoArenaIsRefused) {
   ASSERT_OK_AND_ASSIGN(const auto arena, arenas.Make("client", kLimit, folder.path()));
   MemoryOffer offer = {.regions = {{.fd = arena->arena.for_peers, .bytes = 1}}, .places = {1}};
   ReceivedMemory none = Received(offer);
-  ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(none, Access::kReadWrite));
+  ASSERT_OK_AND_ASSIGN(const RegionWindow window, MapServerArena(none, /*places=*/1, Access::kReadWrite));
   EXPECT_EQ(window.region, nullptr);
   OfferServerArena(*arena, offer);
   ReceivedMemory no_place = Received(offer);
   no_place.places.pop_back();
-  EXPECT_THAT(MapServerArena(no_place, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(MapServerArena(no_place, /*places=*/1, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
   ReceivedMemory too_small = Received(offer);
   too_small.regions[1].bytes = ArenaRegistry::kHeaderBytes;
-  EXPECT_THAT(MapServerArena(too_small, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(MapServerArena(too_small, /*places=*/1, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
   OfferServerArena(*arena, offer);
   ReceivedMemory three = Received(offer);
-  EXPECT_THAT(MapServerArena(three, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(MapServerArena(three, /*places=*/1, Access::kReadWrite), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ absl::Status ClassicMemory::MapRegion(ReceivedMemory received) {
   }
   SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), Access::kReadWrite, received.places[0],
                                                    std::exchange(places_, {}), PagesOf(arena_pages_)));
-  SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadWrite, PagesOf(arena_pages_)));
+  SLUICE_ASSIGN_OR_RETURN(server_window_,
+                          MapServerArena(received, /*places=*/1, Access::kReadWrite, PagesOf(arena_pages_)));
   return Use(std::move(mapped));
 }
 

@@ -75,7 +75,7 @@ TEST(ClassicMemoryTest, TheServerMakesTheRegionOfBoth) {
 // In another process, whose addresses are as free as here.
 TEST(ClassicMemoryTest, TheServerTakesAPlaceThatTheClientProposes) {
   ASSERT_OK_AND_ASSIGN(const MemoryOffer taken, Create(Side::kClient)->Offer());  // And given back.
-  ASSERT_THAT(taken.places, SizeIs(3));
+  ASSERT_THAT(taken.places, SizeIs(6));
   const auto server = Create(Side::kServer);
   ASSERT_OK(server->Adopt(Received(taken)));
   ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());

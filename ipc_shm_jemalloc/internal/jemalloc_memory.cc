@@ -38,14 +38,20 @@ std::shared_ptr<SessionMemory> JemallocMemory::Create(const MemoryRequest& reque
   return std::shared_ptr<SessionMemory>(new JemallocMemory(request, std::move(server_arena)));
 }
 
-// Of a client: where its own region lies, then places for the server's.
+// Places of a client: where its own region lies, then others for both. Of a server: its own region's, the client's.
 absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
   if (side_ == Side::kClient) {
-    SLUICE_RETURN_IF_ERROR(MakeRegion({}));
     places_ = ReservePlaces(RegionBytesFor(arena_bytes_));
+    std::vector<uint64_t> first;
+    if (!places_.empty()) {
+      first.push_back(places_.front().address());
+      places_.erase(places_.begin());
+    }
+    SLUICE_RETURN_IF_ERROR(MakeRegion(first));
   }
   MemoryOffer offer = {.regions = {{.fd = for_peer_, .bytes = own_.region->size()}},
                        .places = {own_.region->address()}};
+  if (side_ == Side::kServer) offer.places.push_back(peer_.region->address());
   absl::c_copy(AddressesOf(places_), std::back_inserter(offer.places));
   if (server_arena_ != nullptr) OfferServerArena(*server_arena_, offer);
   return offer;
@@ -56,6 +62,19 @@ absl::Status JemallocMemory::MakeRegion(absl::Span<const uint64_t> places) {
                                                             PagesOf(arena_pages_)));
   own_ = WindowBehindHeaders(std::move(region), arena_pages_ != ArenaPages::kOnTouch);
   SLUICE_ASSIGN_OR_RETURN(for_peer_, own_.region->OpenReadOnly());
+  return absl::OkStatus();
+}
+
+absl::Status JemallocMemory::MoveTo(uint64_t address) {
+  if (own_.region->address() == address) return absl::OkStatus();
+  const auto found = absl::c_find_if(places_, [&](const Reservation& place) { return place.address() == address; });
+  if (found == places_.end()) return absl::OkStatus();  // It found no room: only its own objects can be borrowed.
+  SLUICE_ASSIGN_OR_RETURN(auto region, MoveRegion(*own_.region, std::move(*found)));
+  own_.region = std::move(region);
+  return absl::OkStatus();
+}
+
+absl::Status JemallocMemory::MakeArena() {
   SLUICE_ASSIGN_OR_RETURN(
       auto arena,
       shm::jemalloc::CreateArena(own_, arena_bytes_, {.header = ArenaRegistry::HeaderIn(own_.region->data(), 0)}));
@@ -75,14 +94,21 @@ absl::Status JemallocMemory::Adopt(ReceivedMemory received) {
     return absl::DataLossError(
         absl::StrCat("the peer's jemalloc region has ", region.bytes, " bytes, which hold none"));
   }
+  if (side_ == Side::kServer) {
+    SLUICE_ASSIGN_OR_RETURN(
+        auto mapped, MapReceivedAtOneOf(std::move(region), Access::kReadOnly, received.places, PagesOf(arena_pages_)));
+    peer_ = WindowBehindHeaders(std::move(mapped));
+    SLUICE_RETURN_IF_ERROR(MakeRegion(absl::MakeConstSpan(received.places).subspan(1)));
+    return MakeArena();
+  }
+  if (received.places.size() < 2) return absl::DataLossError("the server does not say where it has this side's region");
+  SLUICE_RETURN_IF_ERROR(MoveTo(received.places[1]));
   SLUICE_ASSIGN_OR_RETURN(auto mapped, MapReceived(std::move(region), Access::kReadOnly, received.places[0],
                                                    std::exchange(places_, {}), PagesOf(arena_pages_)));
   peer_ = WindowBehindHeaders(std::move(mapped));
-  if (side_ == Side::kClient) {
-    SLUICE_ASSIGN_OR_RETURN(server_window_, MapServerArena(received, Access::kReadOnly, PagesOf(arena_pages_)));
-    return absl::OkStatus();
-  }
-  return MakeRegion(absl::MakeConstSpan(received.places).subspan(1));
+  SLUICE_ASSIGN_OR_RETURN(server_window_,
+                          MapServerArena(received, /*places=*/2, Access::kReadOnly, PagesOf(arena_pages_)));
+  return MakeArena();
 }
 
 std::shared_ptr<MessageStore> JemallocMemory::Open(ReleaseCounters counters, std::weak_ptr<RegionExchange> exchange) {

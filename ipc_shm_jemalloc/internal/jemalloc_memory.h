@@ -29,7 +29,8 @@ namespace ipc {
 inline namespace sluice_0 {
 namespace internal {
 
-// Each side makes a region of its own, at a place that the other proposed if it can.
+// Each side makes a region of its own. The client proposes places for both; the server says which it took, and the
+// client moves its own there.
 class JemallocMemory final : public SessionMemory {
  public:
   // `server_arena`, of a server, may be null.
@@ -55,15 +56,18 @@ class JemallocMemory final : public SessionMemory {
         arena_decay_(request.arena_decay),
         server_arena_(std::move(server_arena)) {}
 
-  // Makes the own region, where the peer has room for it if that can be.
+  // Makes the own region, at one of `places` if that can be; its arena is to come.
   absl::Status MakeRegion(absl::Span<const uint64_t> places);
+  // Has the own region at `address`, where the server mapped it, if it has room there.
+  absl::Status MoveTo(uint64_t address);
+  absl::Status MakeArena();
 
   const Side side_;
   const uint64_t arena_bytes_;
   const ArenaPages arena_pages_;
   const absl::Duration arena_decay_;
   const std::shared_ptr<const ServerArena> server_arena_;
-  std::vector<Reservation> places_;  // A client's, for the server's region, until it comes.
+  std::vector<Reservation> places_;  // A client's, for both regions, until the server has chosen.
   RegionWindow own_;
   Fd for_peer_;  // Of the own region, for reading.
   RegionWindow peer_;

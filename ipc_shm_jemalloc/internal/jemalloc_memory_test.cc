@@ -56,13 +56,30 @@ TEST(JemallocMemoryTest, EachSideReadsTheOthersRegion) {
 TEST(JemallocMemoryTest, TheServerTakesAPlaceThatTheClientProposes) {
   auto client = Create();
   ASSERT_OK_AND_ASSIGN(const MemoryOffer offer, client->Offer());
-  ASSERT_THAT(offer.places, SizeIs(4));
+  ASSERT_THAT(offer.places, SizeIs(6));
   ReceivedMemory received = Received(offer);
   client.reset();  // As in another process: its places are free here.
   const auto server = Create(Side::kServer);
   ASSERT_OK(server->Adopt(std::move(received)));
   ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());
-  EXPECT_THAT(of_server.places, ElementsAre(offer.places[1]));
+  EXPECT_THAT(of_server.places, ElementsAre(offer.places[1], offer.places[0]));
+}
+
+TEST(JemallocMemoryTest, TheClientMovesWhereTheServerHasRoom) {
+  const auto client = Create();
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer offer, client->Offer());
+  const auto server = Create(Side::kServer);
+  ASSERT_OK(server->Adopt(Received(offer)));
+  ASSERT_OK_AND_ASSIGN(const MemoryOffer of_server, server->Offer());
+  ReceivedMemory received = Received(of_server);
+  received.places[1] = offer.places[3];
+  ASSERT_OK(client->Adopt(std::move(received)));
+  const auto stores = testing::Open(*server, *client);
+  ASSERT_OK_AND_ASSIGN(const absl::Span<std::byte> segment, stores.b->Allocate(1000));
+  const uint64_t distance = reinterpret_cast<uintptr_t>(segment.data()) - offer.places[3];
+  EXPECT_LT(distance, offer.regions[0].bytes);
+  stores.b->Free(segment);
+  testing::ExpectLends(*stores.b, *stores.a);
 }
 
 TEST(JemallocMemoryTest, WhatIsOfferedCannotBeMappedForWriting) {
@@ -93,22 +110,32 @@ TEST(JemallocMemoryTest, TellsWhatMessagesOfItsSideTake) {
   EXPECT_EQ(server->Usage()->allocated_bytes, 0);
 }
 
+// One that waits for the server's.
+std::shared_ptr<SessionMemory> OfferingClient() {
+  const auto client = Create();
+  EXPECT_OK(client->Offer());
+  return client;
+}
+
 // D2, H1: what a hostile peer may send.
 TEST(JemallocMemoryTest, RefusesWhatIsNoRegion) {
-  EXPECT_THAT(Create()->Adopt({}), StatusIs(kLoss, HasSubstr("sent 0 regions, where 1 is due")));
+  EXPECT_THAT(OfferingClient()->Adopt({}), StatusIs(kLoss, HasSubstr("sent 0 regions, where 1 is due")));
   const auto memory = Create();
   ASSERT_OK_AND_ASSIGN(const MemoryOffer offered, memory->Offer());
   ReceivedMemory two = Received(offered);
   two.regions.push_back(std::move(Received(offered).regions[0]));
-  EXPECT_THAT(Create()->Adopt(std::move(two)), StatusIs(kLoss, HasSubstr("sent 2 regions")));
+  EXPECT_THAT(OfferingClient()->Adopt(std::move(two)), StatusIs(kLoss, HasSubstr("sent 2 regions")));
   ReceivedMemory nowhere = Received(offered);
   nowhere.places.clear();
-  EXPECT_THAT(Create()->Adopt(std::move(nowhere)), StatusIs(kLoss, HasSubstr("where its region lies")));
+  EXPECT_THAT(OfferingClient()->Adopt(std::move(nowhere)), StatusIs(kLoss, HasSubstr("where its region lies")));
+  ReceivedMemory silent = Received(offered);
+  silent.places.resize(1);
+  EXPECT_THAT(OfferingClient()->Adopt(std::move(silent)), StatusIs(kLoss, HasSubstr("this side's region")));
   const uint64_t right = offered.regions[0].bytes;
   for (const uint64_t bytes : {uint64_t{0}, right - 1, 2 * right, ArenaRegistry::kHeaderBytes}) {
     ReceivedMemory wrong = Received(offered);
     wrong.regions[0].bytes = bytes;
-    EXPECT_THAT(Create()->Adopt(std::move(wrong)), StatusIs(kLoss)) << bytes;
+    EXPECT_THAT(OfferingClient()->Adopt(std::move(wrong)), StatusIs(kLoss)) << bytes;
   }
 }
 
