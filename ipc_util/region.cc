@@ -217,8 +217,7 @@ absl::StatusOr<Region> Region::Map(Fd memfd, size_t bytes, Access access, Sharin
 absl::StatusOr<Region> Region::MapUpTo(Fd memfd, size_t max_bytes, Access access, Sharing sharing) {
   SLUICE_ASSIGN_OR_RETURN(const Received received, CheckReceived(memfd, access, sharing, Pages::kOrdinary));
   if (received.bytes > max_bytes) {
-    return absl::DataLossError(
-        absl::StrCat("the peer's region has ", received.bytes, " bytes, more than ", max_bytes));
+    return absl::DataLossError(absl::StrCat("the peer's region has ", received.bytes, " bytes, more than ", max_bytes));
   }
   return Map(std::move(memfd), received.bytes, access, sharing);
 }
@@ -266,8 +265,8 @@ absl::Status Region::PreCommit(size_t offset, size_t bytes) const {
   if (result == 0) return absl::OkStatus();
   if (errno == EBADF) return absl::FailedPreconditionError("a region mapped read-only takes no memory");
   if (errno == ENOSPC && page_bytes_ == kHugePageBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("the system has no huge pages left for ", bytes,
-                                                     " bytes of a region; raise vm.nr_hugepages"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the system has no huge pages left for ", bytes, " bytes of a region; raise vm.nr_hugepages"));
   }
   return FromErrno(errno, absl::StrCat("take ", bytes, " bytes of memory for a region"));
 }

@@ -97,10 +97,11 @@ class Region {
   // then. FAILED_PRECONDITION: a read-only mapping.
   absl::Status PreCommit(size_t offset, size_t bytes) const;
 
-  // Moves what lies there into huge pages, where it fills them; takes its time, and nothing if it lies in some already. Whoever maps the region so that huge
-  // pages fit, as all do at an equal address, faults and translates that much less. INVALID_ARGUMENT: out of range.
-  // FAILED_PRECONDITION: this mapping is not at such an address, or the system has no huge pages for it (before Linux
-  // 6.1). UNAVAILABLE, RESOURCE_EXHAUSTED: not at the moment. Some of it may be done by then.
+  // Moves what lies there into huge pages, where it fills them; takes its time, and nothing if it lies in some already.
+  // Whoever maps the region so that huge pages fit, as all do at an equal address, faults and translates that much
+  // less. INVALID_ARGUMENT: out of range. FAILED_PRECONDITION: this mapping is not at such an address, or the system
+  // has no huge pages for it (before Linux 6.1). UNAVAILABLE, RESOURCE_EXHAUSTED: not at the moment. Some of it may be
+  // done by then.
   absl::Status Collapse(size_t offset, size_t bytes) const;
 
   // Maps the pages there in this process now, so that a later read meets no fault; takes memory for those that nobody

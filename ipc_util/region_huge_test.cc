@@ -35,8 +35,7 @@ class HugeRegionTest : public ::testing::Test {
 };
 
 TEST_F(HugeRegionTest, IsOfWholeHugePagesThatAreTakenAheadAndGivenBack) {
-  ASSERT_OK_AND_ASSIGN(const Region region,
-                       Region::Create("huge", 3 * kPage + 1, Sharing::kManyWriters, Pages::kHuge));
+  ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("huge", 3 * kPage + 1, Sharing::kManyWriters, Pages::kHuge));
   EXPECT_EQ(region.size(), 4 * kPage);
   EXPECT_EQ(region.page_bytes(), kPage);
   EXPECT_THAT(region.ResidentBytes(), IsOkAndHolds(0u));
@@ -90,8 +89,8 @@ TEST_F(HugeRegionTest, WhoAllowsHugePagesMapsOrdinaryOnesToo) {
   ASSERT_OK_AND_ASSIGN(const Region region, Region::Create("plain", 4096, Sharing::kManyWriters));
   EXPECT_EQ(region.page_bytes(), 4096u);
   ASSERT_OK_AND_ASSIGN(Fd for_peer, region.OpenReadOnly());
-  ASSERT_OK_AND_ASSIGN(const Region mapped, Region::Map(std::move(for_peer), 4096, Access::kReadOnly,
-                                                        Sharing::kManyWriters, Pages::kHuge));
+  ASSERT_OK_AND_ASSIGN(const Region mapped,
+                       Region::Map(std::move(for_peer), 4096, Access::kReadOnly, Sharing::kManyWriters, Pages::kHuge));
   EXPECT_EQ(mapped.page_bytes(), 4096u);
 }
 
