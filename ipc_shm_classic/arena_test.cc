@@ -18,7 +18,6 @@
 #include "gtest/gtest.h"
 #include "ipc_shm/arena_conformance.h"
 #include "ipc_shm/internal/arena_registry.h"
-#include "ipc_shm/internal/page_runs.h"
 #include "ipc_shm/internal/paged_arena.h"
 #include "ipc_shm/internal/region_window.h"
 #include "ipc_util/internal/address_space.h"
@@ -32,8 +31,8 @@ namespace ipc::testing {
 namespace {
 
 using ::ipc::internal::ArenaHeader;
+using ::ipc::internal::ArenaRegistry;
 using ::ipc::internal::PagedArena;
-using ::ipc::internal::PageRuns;
 using ::ipc::internal::RegionWindow;
 using ::ipc::internal::Reservation;
 using ::ipc::internal::WindowBytesFor;
@@ -42,13 +41,13 @@ constexpr size_t kLimit = size_t{256} << 20;
 constexpr size_t kBytes = 48;
 
 // Of both sides' headers and windows.
-constexpr size_t kRegionBytes = PageRuns::kUnitBytes + 2 * WindowBytesFor(kLimit);
+constexpr size_t kRegionBytes = ArenaRegistry::kHeaderBytes + 2 * WindowBytesFor(kLimit);
 
 std::unique_ptr<PagedArena> ArenaOf(const std::shared_ptr<const Region>& region, size_t side) {
   auto* const headers = reinterpret_cast<ArenaHeader*>(region->data());
   const size_t bytes = WindowBytesFor(kLimit);
-  const RegionWindow windows[] = {{.region = region, .offset = PageRuns::kUnitBytes, .bytes = bytes},
-                                  {.region = region, .offset = PageRuns::kUnitBytes + bytes, .bytes = bytes}};
+  const RegionWindow windows[] = {{.region = region, .offset = ArenaRegistry::kHeaderBytes, .bytes = bytes},
+                                  {.region = region, .offset = ArenaRegistry::kHeaderBytes + bytes, .bytes = bytes}};
   auto arena = shm::classic::CreateArena(
       windows[side], kLimit,
       {.header = &headers[side], .peer_header = &headers[1 - side], .peer_window = windows[1 - side]});
@@ -161,7 +160,7 @@ TEST_F(ClassicSidesTest, AScribbledRegionIsClosed) {
     words[i].store(i % 2 == 0 ? any : reinterpret_cast<uintptr_t>(region_->data()) + any % kRegionBytes / 16 * 16,
                    std::memory_order_relaxed);
   }
-  words[0].store(reinterpret_cast<uintptr_t>(region_->data()) + PageRuns::kUnitBytes + 4096);
+  words[0].store(reinterpret_cast<uintptr_t>(region_->data()) + ArenaRegistry::kHeaderBytes + 4096);
   arena_->Collect();
   EXPECT_EQ(arena_->stats().limit_bytes, kLimit);
   arena_.reset();

@@ -57,7 +57,7 @@ TEST(ArenaAccessTest, AFullArenaTellsItsFigures) {
   const ArenaHeader* const header = HeaderOf(placed.arena());
   EXPECT_THAT(Thrown<shm::ArenaFull>(header, kPlacedArenaLimit + 1),
               HasSubstr("the arena has no room for 8388609 bytes: 0 of its 8388608 are allocated"));
-  EXPECT_THAT(Thrown<std::bad_alloc>(header, kPlacedArenaLimit + 1), HasSubstr("raise SessionOptions::arena_bytes"));
+  EXPECT_THAT(Thrown<std::bad_alloc>(header, kPlacedArenaLimit + 1), HasSubstr("SessionOptions::arena_bytes"));
   EXPECT_EQ(Thrown<shm::ArenaFull>(header, kPlacedArenaLimit / 2), "");
 }
 

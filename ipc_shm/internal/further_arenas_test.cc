@@ -1,5 +1,6 @@
 #include "ipc_shm/internal/further_arenas.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <thread>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/session_memory.h"
+#include "ipc_shm/arena.h"
 #include "ipc_shm/internal/lending_arena.h"
 #include "ipc_shm/internal/peer_regions.h"
 #include "ipc_shm/internal/region_window.h"
@@ -42,7 +44,19 @@ class FakeExchange final : public RegionExchange {
 };
 
 // Nobody allocates in it.
-std::shared_ptr<LendingArena> AnArena() { return LendingArena::Create(nullptr, {}, {}, {}); }
+class FullArena final : public shm::Arena {
+ public:
+  absl::StatusOr<void*> Allocate(size_t, size_t) override { return absl::ResourceExhaustedError("full"); }
+  absl::StatusOr<void*> AllocateZeroed(size_t, size_t) override { return absl::ResourceExhaustedError("full"); }
+  void Free(void*, size_t) override {}
+  size_t Shrink(void*, size_t bytes, size_t) override { return bytes; }
+  shm::ArenaStats stats() const override { return {}; }
+  bool IsIdle() const override { return false; }
+  void Purge(bool) override {}
+  const ArenaHeader* header() const override { return nullptr; }
+};
+
+std::shared_ptr<LendingArena> AnArena() { return LendingArena::Create(std::make_unique<FullArena>(), {}, {}, {}); }
 
 class FurtherArenasTest : public ::testing::Test {
  protected:

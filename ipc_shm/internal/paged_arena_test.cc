@@ -148,7 +148,7 @@ class BumpHeap final : public SmallHeap {
 // The arenas of both sides of a region.
 class TwoSidesTest : public ::testing::Test {
  protected:
-  static constexpr size_t kHeaderBytes = PageRuns::kUnitBytes;
+  static constexpr size_t kHeaderBytes = ArenaRegistry::kHeaderBytes;
 
   void SetUp() override {
     const size_t bytes = WindowBytesFor(kLimit);

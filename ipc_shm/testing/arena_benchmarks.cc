@@ -14,7 +14,6 @@
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
 #include "ipc_shm/internal/arena_registry.h"
-#include "ipc_shm/internal/page_runs.h"
 #include "ipc_transport/testing/benchmark_processes.h"
 #include "ipc_transport/testing/benchmark_samples.h"
 #include "ipc_util/fd.h"
@@ -31,7 +30,6 @@ using ::ipc::internal::ArenaHeader;
 using ::ipc::internal::ArenaRegistry;
 using ::ipc::internal::NowNanos;
 using ::ipc::internal::PagedArena;
-using ::ipc::internal::PageRuns;
 using ::ipc::internal::Reservation;
 using ::ipc::internal::WindowBytesFor;
 
@@ -174,9 +172,9 @@ void FirstRead(benchmark::State& state, ArenaKind kind, Form form, Ahead ahead) 
 LoneArena::LoneArena(const ArenaKind& kind, size_t limit_bytes) {
   const size_t bytes = WindowBytesFor(limit_bytes);
   region = std::make_shared<const Region>(Checked(Region::Create(
-      "benchmark", Sharing::kManyWriters, Checked(Reservation::Anywhere(PageRuns::kUnitBytes + bytes)))));
+      "benchmark", Sharing::kManyWriters, Checked(Reservation::Anywhere(ArenaRegistry::kHeaderBytes + bytes)))));
   auto* const headers = new (region->data()) ArenaHeader[ArenaRegistry::kHeadersPerRegion];
-  arena = Checked(kind.create({.region = region, .offset = PageRuns::kUnitBytes, .bytes = bytes}, limit_bytes,
+  arena = Checked(kind.create({.region = region, .offset = ArenaRegistry::kHeaderBytes, .bytes = bytes}, limit_bytes,
                               {.header = headers, .peer_header = nullptr, .peer_window = {}}));
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 using ::ipc::internal::ArenaHeader;
 using ::ipc::internal::ArenaPlace;
+using ::ipc::internal::ArenaRegistry;
 using ::ipc::internal::Mutex;
 using ::ipc::internal::MutexLock;
 using ::ipc::internal::PagedArena;
@@ -27,7 +28,7 @@ using ::ipc::internal::Reservation;
 using ::ipc::internal::SmallHeap;
 
 constexpr size_t kWindowBytes = ::ipc::internal::WindowBytesFor(kPlacedArenaLimit);
-constexpr size_t kRegionBytes = PageRuns::kUnitBytes + 2 * kWindowBytes;
+constexpr size_t kRegionBytes = ArenaRegistry::kHeaderBytes + 2 * kWindowBytes;
 
 // Powers of two, each with its list of free blocks. No block is aligned to more than its size.
 class PowersHeap final : public SmallHeap {
@@ -72,7 +73,8 @@ class PowersHeap final : public SmallHeap {
 PlacedArena::PlacedArena(Region region, size_t side, MakeArena make_arena)
     : region_(std::make_shared<const Region>(std::move(region))) {
   const auto window = [&](size_t of) {
-    return RegionWindow{.region = region_, .offset = PageRuns::kUnitBytes + of * kWindowBytes, .bytes = kWindowBytes};
+    return RegionWindow{
+        .region = region_, .offset = ArenaRegistry::kHeaderBytes + of * kWindowBytes, .bytes = kWindowBytes};
   };
   ArenaHeader* const headers = reinterpret_cast<ArenaHeader*>(region_->data());
   arena_ =

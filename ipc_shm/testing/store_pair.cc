@@ -24,6 +24,7 @@ namespace {
 
 using ::ipc::internal::ArenaHeader;
 using ::ipc::internal::ArenaPlace;
+using ::ipc::internal::ArenaRegistry;
 using ::ipc::internal::PagedArena;
 using ::ipc::internal::PageRuns;
 using ::ipc::internal::RegionWindow;
@@ -71,7 +72,7 @@ std::unique_ptr<shm::Arena> CreateArena(const RegionWindow& window, size_t limit
 
 StorePair CreateStorePair(size_t limit_bytes, const StorePairOptions& options) {
   const size_t bytes = ::ipc::internal::WindowBytesFor(limit_bytes);
-  const size_t region_bytes = PageRuns::kUnitBytes + 2 * bytes;
+  const size_t region_bytes = ArenaRegistry::kHeaderBytes + 2 * bytes;
   const auto region = std::make_shared<const Region>(
       options.has_equal_address
           ? *Region::Create("store-pair", Sharing::kManyWriters, *Reservation::Anywhere(region_bytes))
@@ -79,8 +80,8 @@ StorePair CreateStorePair(size_t limit_bytes, const StorePairOptions& options) {
   ArenaHeader* const headers = new (region->data()) ArenaHeader[2];
   StorePair pair = {.a = nullptr,
                     .b = nullptr,
-                    .a_window = {.region = region, .offset = PageRuns::kUnitBytes, .bytes = bytes},
-                    .b_window = {.region = region, .offset = PageRuns::kUnitBytes + bytes, .bytes = bytes}};
+                    .a_window = {.region = region, .offset = ArenaRegistry::kHeaderBytes, .bytes = bytes},
+                    .b_window = {.region = region, .offset = ArenaRegistry::kHeaderBytes + bytes, .bytes = bytes}};
   const auto outboxes = std::make_shared<Outboxes>(options.slots);
   const auto counters = [&](Outbox& own, Outbox& peers, std::shared_ptr<const PidFd> peer_process) {
     return ReleaseCounters{.own = absl::MakeSpan(own.counters),
