@@ -99,7 +99,8 @@ TEST(ClassicMemoryTest, WithoutAProposalItTakesAPlaceOfItsOwn) {
 
 TEST(ClassicMemoryTest, AClientTakesNoMoreThanTheServersHalf) {
   const auto server = Create(Side::kServer);
-  const auto client = ClassicMemory::Create({.side = Side::kClient, .arena_bytes = 100 * kArena});
+  const auto client =
+      std::make_shared<ClassicMemory>(MemoryRequest{.side = Side::kClient, .arena_bytes = 100 * kArena});
   Exchange(*client, *server);
   const auto stores = testing::Open(*server, *client);
   EXPECT_OK(stores.b->Allocate(kArena));
