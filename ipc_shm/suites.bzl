@@ -11,6 +11,7 @@ _SUITES = {
         size = "medium",
         stress = {"CHURN_STEPS": "300000"},
     ),
+    "loan_events_test": dict(suite = "//ipc_shm:loan_events_conformance"),
     "loan_model_test": dict(
         suite = "//ipc_shm:loan_model_conformance",
         stress = {

@@ -14,6 +14,7 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;
 constexpr uint64_t kHeaderBytes = kPageBytes;
+constexpr uint64_t kWantsBellOffset = 64;
 constexpr uint64_t kCounterBytes = kLoanSlots * sizeof(std::atomic<uint32_t>);
 static_assert(kCounterBytes % kPageBytes == 0 && kLaneControlBytes % kPageBytes == 0);
 static_assert(std::atomic<uint32_t>::is_always_lock_free);
@@ -94,6 +95,10 @@ absl::Span<std::atomic<uint32_t>> OwnOutbox::counters() const {
 
 std::atomic<uint32_t>& OwnOutbox::retired() const { return *reinterpret_cast<std::atomic<uint32_t>*>(region_.data()); }
 
+std::atomic<uint32_t>& OwnOutbox::wants_bell() const {
+  return *reinterpret_cast<std::atomic<uint32_t>*>(region_.data() + kWantsBellOffset);
+}
+
 absl::StatusOr<PeerOutbox> PeerOutbox::Map(Fd memfd, const OutboxLayout& layout) {
   SLUICE_RETURN_IF_ERROR(Validate(layout));
   SLUICE_ASSIGN_OR_RETURN(Region region,
@@ -112,6 +117,10 @@ absl::Span<const std::atomic<uint32_t>> PeerOutbox::counters() const {
 
 const std::atomic<uint32_t>& PeerOutbox::retired() const {
   return *reinterpret_cast<const std::atomic<uint32_t>*>(region_.data());
+}
+
+const std::atomic<uint32_t>& PeerOutbox::wants_bell() const {
+  return *reinterpret_cast<const std::atomic<uint32_t>*>(region_.data() + kWantsBellOffset);
 }
 
 }  // namespace internal

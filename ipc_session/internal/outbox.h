@@ -30,10 +30,11 @@ struct LanePlace {
   friend bool operator==(const LanePlace&, const LanePlace&) = default;
 };
 
-// Where things lie in an outbox: a page that begins with the word `retired` and is zero otherwise, the release
-// counters, and from `lanes_offset` to the end room for lanes. Those of the channels that the session starts with lie
-// there one behind another; the owner places those of later ones, and tells the peer. A page that nobody touches takes
-// no memory. The numbers travel in the login; nothing is read from the peer's memory to find them.
+// Where things lie in an outbox: a page that begins with the word `retired`, has `wants_bell` in its next line and is
+// zero otherwise, the release counters, and from `lanes_offset` to the end room for lanes. Those of the channels that
+// the session starts with lie there one behind another; the owner places those of later ones, and tells the peer. A
+// page that nobody touches takes no memory. The numbers travel in the login; nothing is read from the peer's memory to
+// find them.
 struct OutboxLayout {
   uint64_t bytes = 0;
   uint64_t counters_offset = 0;
@@ -77,6 +78,7 @@ class OwnOutbox {
   absl::Span<std::atomic<uint32_t>> counters() const;
   // See ReleaseCounters.
   std::atomic<uint32_t>& retired() const;
+  std::atomic<uint32_t>& wants_bell() const;
 
  private:
   OwnOutbox(OutboxLayout layout, Region region) : layout_(layout), region_(std::move(region)) {}
@@ -96,6 +98,7 @@ class PeerOutbox {
   absl::Span<const std::byte> lane(const LanePlace& place) const;
   absl::Span<const std::atomic<uint32_t>> counters() const;
   const std::atomic<uint32_t>& retired() const;
+  const std::atomic<uint32_t>& wants_bell() const;
 
  private:
   PeerOutbox(OutboxLayout layout, Region region) : layout_(layout), region_(std::move(region)) {}

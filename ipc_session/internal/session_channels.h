@@ -27,6 +27,7 @@
 #include "ipc_session/internal/session_report.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/internal/link.h"
+#include "ipc_transport/internal/link_events.h"
 #include "ipc_transport/internal/peer_end.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/fd.h"
@@ -84,6 +85,9 @@ class SessionChannels : public RegionExchange, public std::enable_shared_from_th
   absl::StatusOr<uint32_t> Announce(const OfferedRegion& region, uint64_t address) override;
   bool IsAnnounced(uint32_t number) override;
   void TakeIn() override { Process().IgnoreError(); }
+  absl::StatusOr<FdView> ReleasesFd() override;
+  void QuietReleases() override;
+  void SignalReleases() override;
 
   // Acts upon what came. Never waits. Errors: why the session has ended.
   absl::Status Process();
@@ -185,7 +189,8 @@ class SessionChannels : public RegionExchange, public std::enable_shared_from_th
   std::map<uint32_t, Offered> offers_ ABSL_GUARDED_BY(mutex_);
   std::deque<uint32_t> new_offers_ ABSL_GUARDED_BY(mutex_);  // Not handed out; some may be withdrawn.
   std::deque<Unsent> unsent_ ABSL_GUARDED_BY(mutex_);
-  uint32_t own_regions_ ABSL_GUARDED_BY(mutex_) = 0;  // Announced after the login.
+  uint32_t own_regions_ ABSL_GUARDED_BY(mutex_) = 0;                    // Announced after the login.
+  std::unique_ptr<LinkEvents> release_events_ ABSL_GUARDED_BY(mutex_);  // Made by the first call that needs it.
   uint32_t peer_regions_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -36,6 +36,26 @@ bool SessionChannels::IsAnnounced(uint32_t number) {
   return absl::c_none_of(unsent_, [number](const Unsent& unsent) { return unsent.region == number; });
 }
 
+absl::StatusOr<FdView> SessionChannels::ReleasesFd() {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  const MutexLock lock(mutex_);
+  if (release_events_ == nullptr) {
+    SLUICE_ASSIGN_OR_RETURN(release_events_, LinkEvents::Create(link_));
+  }
+  return release_events_->fd();
+}
+
+void SessionChannels::QuietReleases() {
+  link_->Pump();  // First: the bell itself.
+  const MutexLock lock(mutex_);
+  release_events_->Quiet();
+}
+
+void SessionChannels::SignalReleases() {
+  const MutexLock lock(mutex_);
+  release_events_->Signal();
+}
+
 absl::Status SessionChannels::HandleFrame(const RegionFrame& frame, std::vector<Fd> descriptors,
                                           const absl::Status& lost) {
   os::Point("session.region.received");

@@ -37,6 +37,13 @@ SessionCore::SessionCore(SessionParts parts, std::shared_ptr<Link> link)
                                     .mapping = outboxes,
                                     .own_retired = &outboxes->own.retired(),
                                     .peer_retired = &outboxes->peer.retired(),
+                                    .own_wants_bell = &outboxes->own.wants_bell(),
+                                    .peer_wants_bell = &outboxes->peer.wants_bell(),
+                                    .ring_peer =
+                                        [weak = std::weak_ptr<Link>(link_)] {
+                                          // Loans outlive the session, and then there is nobody to ring.
+                                          if (const std::shared_ptr<Link> link = weak.lock()) link->RingDoorbell();
+                                        },
                                     .peer_process = link_->peer_process()},
                                    channels_);
   }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,6 +71,13 @@ class RegionExchange {
   virtual bool IsAnnounced(uint32_t number) = 0;
   // Takes in what the peer announced.
   virtual void TakeIn() = 0;
+
+  // For whoever waits for what the peer gives back: readable at first, and from when the peer rang until
+  // `QuietReleases`. RESOURCE_EXHAUSTED: no descriptor for it (raise RLIMIT_NOFILE).
+  virtual absl::StatusOr<FdView> ReleasesFd() = 0;
+  // Only once there is such a descriptor.
+  virtual void QuietReleases() = 0;
+  virtual void SignalReleases() = 0;
 };
 
 // For whom memory is made.
@@ -92,6 +100,12 @@ struct ReleaseCounters {
   // tells.
   std::atomic<uint32_t>* own_retired = nullptr;
   const std::atomic<uint32_t>* peer_retired = nullptr;
+  // A new number each time that its side wants to be rung when the other gives something back; 0: it does not. Null: it
+  // never does.
+  std::atomic<uint32_t>* own_wants_bell = nullptr;
+  const std::atomic<uint32_t>* peer_wants_bell = nullptr;
+  // Wakes the peer; never waits.
+  std::function<void()> ring_peer = nullptr;
   // The peer's: what it held is back once it has ended. Null: nobody can tell.
   std::shared_ptr<const PidFd> peer_process = nullptr;
 };

@@ -30,9 +30,10 @@ class Lender {
   Lender& operator=(const Lender&) = delete;
   ~Lender() {
     if (counters_.own_retired == nullptr || fork_guard_.InForkedChild()) return;
-    // Release: pairs with LoanBook; as for a single loan.
-    counters_.own_retired->store(1, std::memory_order_release);
+    // As for a single loan; pairs with LoanBook.
+    counters_.own_retired->store(1, std::memory_order_seq_cst);
     os::Point("loan.retired");
+    RingIfWanted();
   }
 
   PeerRegions& regions() { return regions_; }
@@ -44,14 +45,27 @@ class Lender {
   void Release(uint32_t slot) const {
     if (fork_guard_.InForkedChild()) return;
     regions_.ForEach([](const RegionWindow& window) { TsanGivenBack(window); });
-    // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew.
-    counters_.own[slot].fetch_add(1, std::memory_order_release);
+    // Release: pairs with LoanLedger::IsBack; what was read here was read before the owner writes it anew. Sequentially
+    // consistent for RingIfWanted.
+    counters_.own[slot].fetch_add(1, std::memory_order_seq_cst);
     os::Point("loan.released");
+    RingIfWanted();
   }
 
  private:
+  // Wakes an owner that waits for what comes back: once for each time that it wants to be.
+  void RingIfWanted() const {
+    if (counters_.peer_wants_bell == nullptr) return;
+    // Sequentially consistent, and behind such a store of what is back: either it is seen here that the owner waits, or
+    // the owner, which looks once more when it has said so, sees that it is back (LendingArena::WaitForReleases).
+    const uint32_t wanted = counters_.peer_wants_bell->load(std::memory_order_seq_cst);
+    // Relaxed: whoever comes second knows that another thread rings.
+    if (wanted != 0 && rung_.exchange(wanted, std::memory_order_relaxed) != wanted) counters_.ring_peer();
+  }
+
   PeerRegions regions_;
   const ReleaseCounters counters_;
+  mutable std::atomic<uint32_t> rung_{0};  // The last wish that was fulfilled.
   const ForkGuard fork_guard_;
 };
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,9 +20,16 @@ class BorrowedLoanTest : public ::testing::Test {
  protected:
   std::vector<std::atomic<uint32_t>> released_ = std::vector<std::atomic<uint32_t>>(3);
   std::atomic<uint32_t> retired_{0};
-  std::shared_ptr<const Lender> lender_ = std::make_shared<const Lender>(
-      RegionWindow(), RegionWindow(),
-      ReleaseCounters{.own = absl::MakeSpan(released_), .peer = {}, .mapping = nullptr, .own_retired = &retired_});
+  std::atomic<uint32_t> wish_{0};
+  std::atomic<int> rings_{0};
+  std::shared_ptr<const Lender> lender_ =
+      std::make_shared<const Lender>(RegionWindow(), RegionWindow(),
+                                     ReleaseCounters{.own = absl::MakeSpan(released_),
+                                                     .peer = {},
+                                                     .mapping = nullptr,
+                                                     .own_retired = &retired_,
+                                                     .peer_wants_bell = &wish_,
+                                                     .ring_peer = [this] { ++rings_; }});
 };
 
 TEST_F(BorrowedLoanTest, IsGivenBackOnce) {
@@ -50,6 +58,42 @@ TEST_F(BorrowedLoanTest, TheLastUserTells) {
   EXPECT_EQ(retired_, 0u);
   loan.reset();
   EXPECT_EQ(retired_, 1u);
+}
+
+TEST_F(BorrowedLoanTest, TheOwnerIsRungOnceForEachOfItsWishes) {
+  const auto give_back = [&] { const BorrowedLoan loan(lender_, 0); };
+  give_back();
+  EXPECT_EQ(rings_, 0);
+  for (const uint32_t wish : {1, 2, 7}) {
+    const int before = rings_;
+    wish_ = wish;
+    EXPECT_EQ(rings_, before);
+    give_back();
+    EXPECT_EQ(rings_, before + 1);
+    give_back();
+    EXPECT_EQ(rings_, before + 1);
+  }
+  wish_ = 8;
+  lender_.reset();
+  EXPECT_EQ(rings_, 4) << "it has everything back";
+}
+
+// An owner that looks once more after each wish, and then waits for the bell, misses nothing.
+TEST_F(BorrowedLoanTest, NothingIsMissedBetweenTheWishAndTheBell) {
+  constexpr uint32_t kLoans = 20'000;
+  std::thread borrower([this] {
+    for (uint32_t i = 0; i < kLoans; ++i) BorrowedLoan(lender_, 0);
+  });
+  for (uint32_t seen = 0; seen < kLoans;) {
+    const int before = rings_;
+    wish_.fetch_add(1, std::memory_order_seq_cst);
+    const uint32_t now = released_[0].load(std::memory_order_seq_cst);
+    if (now == seen) {
+      while (rings_ == before) std::this_thread::yield();  // Ends, or the test does not.
+    }
+    seen = released_[0];
+  }
+  borrower.join();
 }
 
 }  // namespace

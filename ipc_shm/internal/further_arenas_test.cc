@@ -38,6 +38,9 @@ class FakeExchange final : public RegionExchange {
   }
   bool IsAnnounced(uint32_t /*number*/) override { return is_open; }
   void TakeIn() override {}
+  absl::StatusOr<FdView> ReleasesFd() override { return absl::UnimplementedError("no descriptor"); }
+  void QuietReleases() override {}
+  void SignalReleases() override {}
 
   std::vector<uint64_t> announced;
   bool is_open = true;

@@ -103,6 +103,7 @@ LendingArena::LendingArena(std::unique_ptr<shm::Arena> arena, RegionWindow own, 
       own_(std::move(own)),
       further_(std::move(further.exchange)),
       borrower_(std::move(peer), std::move(further.server_window), counters),
+      wants_bell_(counters.own_wants_bell),
       book_(std::move(counters)) {
   if (further.server_arena != nullptr) further_.AddServers(further.server_arena, further.server_arena->own_);
 }
@@ -336,7 +337,32 @@ absl::Status LendingArena::FullFor(const ObjectType& type) const {
 
 size_t LendingArena::Reclaim(size_t max) {
   EndedArenas::Get().Sweep();
-  return in_forked_child() ? 0 : ReclaimObjects(max);
+  if (in_forked_child()) return 0;
+  const size_t destroyed = ReclaimObjects(max);
+  if (has_wait_fd_.load(std::memory_order_relaxed)) {
+    if (const std::shared_ptr<RegionExchange> exchange = further_.exchange()) WaitForReleases(*exchange);
+  }
+  return destroyed;
+}
+
+absl::StatusOr<FdView> LendingArena::WaitFd() {
+  SLUICE_RETURN_IF_ERROR(fork_guard_.Check());
+  const std::shared_ptr<RegionExchange> exchange = further_.exchange();
+  if (exchange == nullptr) return absl::CancelledError("the session was closed on this side");
+  SLUICE_ASSIGN_OR_RETURN(const FdView fd, exchange->ReleasesFd());
+  has_wait_fd_.store(true, std::memory_order_relaxed);
+  WaitForReleases(*exchange);
+  return fd;
+}
+
+void LendingArena::WaitForReleases(RegionExchange& exchange) {
+  exchange.QuietReleases();
+  // Sequentially consistent, before the look at what is back; pairs with Lender::RingIfWanted. 0 is no wish.
+  if (wants_bell_->fetch_add(1, std::memory_order_seq_cst) + 1 == 0) {
+    wants_bell_->fetch_add(1, std::memory_order_seq_cst);
+  }
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (book_.IsAnyBack() || loan_stats().destroyable > 0) exchange.SignalReleases();
 }
 
 size_t LendingArena::ReclaimObjects(size_t max) {

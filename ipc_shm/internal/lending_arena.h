@@ -124,6 +124,9 @@ class LendingArena final : public LoanOwner {
   // was not used for its decay before, else what is due.
   size_t Reclaim(size_t max);
 
+  // See SessionArena.
+  absl::StatusOr<FdView> WaitFd();
+
   shm::LoanStats loan_stats();
 
  private:
@@ -142,6 +145,8 @@ class LendingArena final : public LoanOwner {
   void ReclaimAll();
   // As `Reclaim`, of this arena alone.
   size_t ReclaimObjects(size_t max);
+  // The descriptor tells of what comes back from now on, and of what is back already.
+  void WaitForReleases(RegionExchange& exchange);
   // To be ended by `Reclaim`.
   void PutOff(Held& held);
   // The last holder of it is gone.
@@ -163,6 +168,9 @@ class LendingArena final : public LoanOwner {
   std::atomic<size_t> loans_out_{0};
   // Objects that are not destroyed yet and must be, and loans of other arenas, which must come back.
   std::atomic<size_t> destructors_due_{0};
+
+  std::atomic<uint32_t>* const wants_bell_;
+  std::atomic<bool> has_wait_fd_{false};  // Relaxed: an early `Reclaim` does not matter.
 
   Mutex mutex_;
   std::deque<Held*> due_ ABSL_GUARDED_BY(mutex_);  // Nobody holds them; to be ended by `Reclaim`.

@@ -131,6 +131,16 @@ size_t LoanBook::Reclaim(size_t looks, size_t max, Destructors destructors) {
   return total;
 }
 
+bool LoanBook::IsAnyBack() {
+  HasPeerLetGo(/*asks_kernel=*/false);
+  const MutexLock lock(mutex_);
+  uint32_t slot = oldest_;
+  for (size_t i = 0; i < watched_count_; ++i, slot = watched_[slot].next) {
+    if (IsBack(slot)) return true;
+  }
+  return false;
+}
+
 bool LoanBook::HasPeerLetGo(bool asks_kernel) {
   if (peer_let_go_.load(std::memory_order_acquire)) return true;
   // Acquire: pairs with ~Lender.

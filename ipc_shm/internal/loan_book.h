@@ -78,6 +78,9 @@ class LoanBook {
   // Closes what is back of the slots that are watched for `thing`, and returns how many. Does not tell the thing.
   size_t CloseBackOf(LentThing& thing);
 
+  // Whether anything that is watched is back; changes nothing.
+  bool IsAnyBack();
+
   // Looks at the `looks` watched slots that were looked at longest ago, until `max` were back, and tells their things.
   // Returns how many. With `kAll` looks it also sees whether the peer's process has ended, which is a system call.
   size_t Reclaim(size_t looks, size_t max, Destructors destructors);

@@ -16,6 +16,7 @@
 #include "ipc_shm/internal/standalone_arena.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/shareable.h"
+#include "ipc_util/fd.h"
 #include "ipc_util/internal/status_macros.h"
 
 namespace ipc {
@@ -53,6 +54,12 @@ class SessionArena : public ObjectArena {
     }
     return Lend(*owner, object);
   }
+
+  // For an event loop: readable when `Reclaim` may find something that came back, and at least until a call of it has
+  // left nothing. A hint: it may be readable for nothing. Valid as long as the session; once that has ended it stays
+  // readable, and what comes back later does so without a hint. RESOURCE_EXHAUSTED: no descriptors for it (raise
+  // RLIMIT_NOFILE). CANCELLED: the session was closed on this side.
+  absl::StatusOr<FdView> wait_fd() { return lending_arena()->WaitFd(); }
 
   // The peer's object, given back when the last copy of the pointer goes, in whatever thread; also after the session.
   // Only once for each loan. DATA_LOSS: `ref` is no loan of the peer, or its object has gone. INVALID_ARGUMENT: it was
