@@ -1,6 +1,7 @@
 #include "ipc_shm/churn_conformance.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -77,6 +78,9 @@ std::optional<SessionKindUnderTest>& Kind() {
   static std::optional<SessionKindUnderTest> kind;
   return kind;
 }
+
+// What is to come may take as long as a whole test does by default.
+void LimitSteps() { alarm(50 * kSlowness); }
 
 // Bytes that are known by the first of them.
 class Blob {
@@ -161,6 +165,7 @@ class Churn {
       owned.pop_back();
     };
     for (int step = 0; step < steps; ++step) {
+      if (step % 1000 == 0) LimitSteps();
       const int doublings = load_.with_large && random() % kSmallPerLarge == 0 ? kLargeDoublings : kDoublings;
       const size_t least = kLeastBytes << (random() % doublings);
       const size_t bytes = least + random() % least;
@@ -212,6 +217,7 @@ absl::Status ReadAll(Session& session) {
     if (!ref.ok()) return ref.status();
     SLUICE_ASSIGN_OR_RETURN(borrowed.emplace_back(), arena.Borrow<Blob>(*ref));
     if (borrowed.size() < kMaxBorrowed) continue;
+    LimitSteps();
     if (!borrowed.front()->IsGood()) return absl::DataLossError("a borrowed object is spoilt");
     borrowed.pop_front();
   }
