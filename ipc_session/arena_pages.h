@@ -10,9 +10,8 @@ inline namespace sluice_0 {
 
 // Which pages an arena has, and when it takes them from the system.
 enum class ArenaPages : uint8_t {
-  // Ordinary ones, each when it is first touched. Where the system's memory is at its end, that touch is where a
-  // process
-  // is killed.
+  // Ordinary ones, each when it is first touched. Where the system's memory is at its end, that touch may kill a
+  // process.
   kOnTouch = 0,
   // Ordinary ones, when a block is allocated: what was allocated has its memory. Where there is none, the allocation
   // fails with RESOURCE_EXHAUSTED, as far as the kernel tells: it overcommits nothing here, but a memory cgroup kills.

@@ -189,9 +189,9 @@ class SessionChannels : public RegionExchange, public std::enable_shared_from_th
   std::map<uint32_t, Offered> offers_ ABSL_GUARDED_BY(mutex_);
   std::deque<uint32_t> new_offers_ ABSL_GUARDED_BY(mutex_);  // Not handed out; some may be withdrawn.
   std::deque<Unsent> unsent_ ABSL_GUARDED_BY(mutex_);
-  uint32_t own_regions_ ABSL_GUARDED_BY(mutex_) = 0;                    // Announced after the login.
-  std::unique_ptr<LinkEvents> release_events_ ABSL_GUARDED_BY(mutex_);  // Made by the first call that needs it.
+  uint32_t own_regions_ ABSL_GUARDED_BY(mutex_) = 0;  // Announced after the login.
   uint32_t peer_regions_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::unique_ptr<LinkEvents> release_events_ ABSL_GUARDED_BY(mutex_);  // Made by the first call that needs it.
 };
 
 }  // namespace internal

@@ -56,8 +56,8 @@ struct ReceivedMemory {
   std::vector<uint64_t> places = {};  // Unchecked.
 };
 
-// How the memory of an open session tells the peer of further regions, and hears of the peer's. Any thread; nothing
-// waits.
+// How the memory of an open session tells the peer of further regions, hears of the peer's, and of what comes back. Any
+// thread; nothing waits.
 class RegionExchange {
  public:
   virtual ~RegionExchange() = default;

@@ -21,12 +21,9 @@ JemallocMemory::JemallocMemory(const MemoryRequest& request, std::shared_ptr<con
 absl::StatusOr<MemoryOffer> JemallocMemory::Offer() {
   if (is_client()) {
     places_ = ReservePlaces(RegionBytesFor(arena_bytes()));
-    std::vector<uint64_t> first;
-    if (!places_.empty()) {
-      first.push_back(places_.front().address());
-      places_.erase(places_.begin());
-    }
-    SLUICE_RETURN_IF_ERROR(MakeRegion(first));
+    const std::vector<uint64_t> addresses = AddressesOf(places_);
+    if (!places_.empty()) places_.erase(places_.begin());  // Free for the own region, the first.
+    SLUICE_RETURN_IF_ERROR(MakeRegion(addresses));
   }
   MemoryOffer offer = {.regions = {{.fd = for_peer_, .bytes = own_->size()}}, .places = {own_->address()}};
   if (!is_client()) offer.places.push_back(peers_->address());
