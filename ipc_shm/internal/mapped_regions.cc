@@ -152,10 +152,13 @@ std::vector<Reservation> ReservePlaces(uint64_t bytes) {
     if (place.ok()) places.push_back(*std::move(place));
     return place.ok();
   };
-  // The others at random: what is free here may be taken in the peer.
+  // The others at random: what is free here may be taken in the peer. Places that are chosen by name are not for these.
+  constexpr uint64_t kEnd = AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot);
   for (const uint64_t address : RecentPlaces::Get().Now()) {
-    if (places.size() < kProposedPlaces / 2 && AddressWindow::Fits(address, bytes))
+    if (places.size() == kProposedPlaces / 2) break;
+    if (AddressWindow::Fits(address, bytes) && address < kEnd && bytes <= kEnd - address) {
       add(Reservation::At(address, bytes));
+    }
   }
   while (places.size() < kProposedPlaces && add(Reservation::Anywhere(bytes))) {
   }

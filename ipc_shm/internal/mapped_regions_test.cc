@@ -53,6 +53,14 @@ TEST(MappedRegionsTest, WhereARegionLayIsProposedAgain) {
   }
 }
 
+TEST(MappedRegionsTest, PlacesOfNamesAreNotProposed) {
+  const uint64_t named = AddressWindow::AddressOf(AddressWindow::kFirstNamedSlot);
+  ASSERT_OK_AND_ASSIGN(Reservation place, Reservation::At(named, kBytes));
+  ASSERT_OK_AND_ASSIGN(auto region, MakeRegionAt("named", std::move(place)));
+  region.reset();
+  EXPECT_THAT(AddressesOf(ReservePlaces(kBytes)), Not(Contains(named)));
+}
+
 TEST(MappedRegionsTest, ARegionIsMadeAtTheFirstProposalThatIsFree) {
   std::vector<Reservation> places = ReservePlaces(kBytes);
   const std::vector<uint64_t> addresses = AddressesOf(places);
