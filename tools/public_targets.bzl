@@ -69,3 +69,12 @@ def public_labels():
         for package, names in PUBLIC_TARGETS.items()
         for name in names
     ] + ["//%s:%s" % (library, _VERSION) for library in LIBRARIES])
+
+def public_libraries():
+    """The labels of those that a user's program can link with."""
+    return sorted([
+        "//%s:%s" % (package, name)
+        for package, names in PUBLIC_TARGETS.items()
+        for name in names
+        if package.startswith("ipc_") and name != "pipe_conformance"
+    ])
