@@ -26,14 +26,15 @@ using ::testing::SizeIs;
 // What all headers need in any case, and is compared with.
 constexpr std::string_view kStatusOr = "absl/status/statusor.h";
 
-// How many lines more than `kStatusOr` the headers of a folder may come to.
+// How many lines more than `kStatusOr` the headers of a folder may come to. Those of structured channels, with Cap'n
+// Proto, come to 39 000 with g++ 12, and to 87 000 with g++ 16.
 struct Limit {
   std::string_view folder;
   int lines;
 };
 constexpr Limit kLimits[] = {
     {"ipc_session/", 6'000},       {"ipc_shm/", 2'000},       {"ipc_shm_classic/", 18'000},
-    {"ipc_shm_jemalloc/", 18'000}, {"ipc_transport/", 4'000}, {"ipc_transport/structured/", 45'000},
+    {"ipc_shm_jemalloc/", 18'000}, {"ipc_transport/", 4'000}, {"ipc_transport/structured/", 100'000},
     {"ipc_util/", 2'000},
 };
 
@@ -82,7 +83,7 @@ std::string Described(const Header& header) {
 TEST(HeaderSizesTest, ReadsTheTable) {
   const Header header = ReadHeader("ipc_transport/structured/message.h 300 system=200 kj=100");
   EXPECT_EQ(Described(header), "    300  ipc_transport/structured/message.h   kj 100 system 200");
-  EXPECT_EQ(LimitOf(header), 45'000);
+  EXPECT_EQ(LimitOf(header), 100'000);
 }
 
 TEST(HeaderSizesTest, KeepToTheirLimits) {
