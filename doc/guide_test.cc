@@ -37,7 +37,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/apps.h"
-#include "ipc_session/session_terms.h"
 #include "ipc_shm/containers.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm_classic/session.h"

@@ -18,7 +18,6 @@
 #include "ipc_session/apps.h"
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
-#include "ipc_session/session_terms.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/structured/channel.h"
