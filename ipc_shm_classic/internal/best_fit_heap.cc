@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <boost/interprocess/mem_algo/rbtree_best_fit.hpp>
 #include <boost/interprocess/sync/mutex_family.hpp>
+#include <cstdint>
 #include <cstring>
+#include <map>
 #include <new>
 #include <optional>
 #include <utility>
@@ -68,15 +70,14 @@ class Chunk {
     const bool is_natural = alignment <= kNaturalAlignment;
     // An aligned block is looked for where it fits anywhere.
     if ((is_natural ? bytes : bytes + alignment) >= refused_) return nullptr;
-    void* const block = is_natural ? tree_->allocate(bytes) : tree_->allocate_aligned(bytes, alignment);
+    void* const block = is_natural ? tree_->allocate(bytes) : AllocateAligned(bytes, alignment);
     if (block == nullptr) {
       if (is_natural) refused_ = bytes;
       return nullptr;
     }
     live_->Set(PlaceOf(block), 1);
     ++live_count_;
-    const size_t end = static_cast<size_t>(static_cast<std::byte*>(block) - memory_.data()) + bytes;
-    committed_bytes_ = std::max(committed_bytes_, (end + kPageBytes - 1) / kPageBytes * kPageBytes);
+    ReachTo(static_cast<std::byte*>(block) + bytes);
     return block;
   }
 
@@ -88,11 +89,33 @@ class Chunk {
     live_->Clear(place, 1);
     --live_count_;
     refused_ = memory_.size();
-    tree_->deallocate(block);
+    if (const auto whole = wholes_.find(block); whole != wholes_.end()) {
+      tree_->deallocate(whole->second);
+      wholes_.erase(whole);
+    } else {
+      tree_->deallocate(block);
+    }
     return true;
   }
 
  private:
+  // Newer versions of Boost align only what they find room for twice; a larger block is aligned within a natural one.
+  void* AllocateAligned(size_t bytes, size_t alignment) {
+    if (void* const block = tree_->allocate_aligned(bytes, alignment)) return block;
+    const size_t whole_bytes = bytes + alignment - kNaturalAlignment;
+    auto* const whole = static_cast<std::byte*>(tree_->allocate(whole_bytes));
+    if (whole == nullptr) return nullptr;
+    ReachTo(whole + whole_bytes);
+    std::byte* const block = whole + (-reinterpret_cast<uintptr_t>(whole) & (alignment - 1));
+    if (block != whole) wholes_.emplace(block, whole);
+    return block;
+  }
+
+  void ReachTo(const std::byte* end) {
+    const auto bytes = static_cast<size_t>(end - memory_.data());
+    committed_bytes_ = std::max(committed_bytes_, (bytes + kPageBytes - 1) / kPageBytes * kPageBytes);
+  }
+
   size_t PlaceOf(const void* block) const {
     return static_cast<size_t>(static_cast<const std::byte*>(block) - memory_.data()) / kNaturalAlignment;
   }
@@ -104,6 +127,7 @@ class Chunk {
   State state_ = State::kUnused;    // kPunched: not to be used until its pages are gone.
   Tree* tree_ = nullptr;            // At the start of the memory.
   std::optional<UnitBitmap> live_;  // Where live blocks begin.
+  std::map<void*, void*> wholes_;   // From live blocks that begin inside one of the tree's to that one.
   size_t live_count_ = 0;
   size_t committed_bytes_ = 0;
   size_t refused_ = 0;  // There was no room for a block of this size, and none was freed since.

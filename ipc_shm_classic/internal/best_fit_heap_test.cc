@@ -95,6 +95,20 @@ TEST_F(BestFitHeapTest, IsFullWithoutHarm) {
   EXPECT_NE(heap->Allocate(kSmall / 2, 8, true), nullptr);
 }
 
+TEST_F(BestFitHeapTest, AlignsABlockOfMostOfAChunk) {
+  constexpr size_t kLarge = kBestFitChunkBytes / 4 * 3;
+  ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
+  for (const size_t alignment : {64, 4096, 65536}) {
+    void* const block = heap->Allocate(kLarge, alignment, true);
+    ASSERT_NE(block, nullptr) << alignment;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u);
+    EXPECT_GE(heap->pages().committed_bytes, kLarge);
+    EXPECT_TRUE(heap->FreeIfLive(block, kLarge));
+    EXPECT_FALSE(heap->FreeIfLive(block, kLarge));
+    EXPECT_LE(heap->pages().committed_bytes, kBestFitChunkBytes) << "one chunk did";
+  }
+}
+
 TEST_F(BestFitHeapTest, TouchesOnlyWhatItUses) {
   ASSERT_OK_AND_ASSIGN(const auto heap, CreateBestFitHeap(*runs_, kBytes));
   EXPECT_EQ(ResidentBytes(), 0u);

@@ -56,7 +56,7 @@ absl::Status ParseChanged(const std::function<void(Nodes)>& change) {
 
 unsigned PlaceOf(Nodes nodes, const std::string& name) {
   for (unsigned i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].getDisplayName() == ("test.capnp:" + name).c_str()) return i;
+    if (nodes[i].getDisplayName().asReader() == ("test.capnp:" + name).c_str()) return i;
   }
   ADD_FAILURE() << name;
   return 0;
@@ -139,7 +139,7 @@ TEST(SchemaNodesTest, RefusesWhatNoEncoderWrites) {
   expect_malformed("a type of another kind", [](Nodes nodes) { nodes[PlaceOf(nodes, "T.E")].initStruct(); });
   expect_malformed("a brand", [](Nodes nodes) {
     for (auto field : nodes[0].getStruct().getFields()) {
-      if (field.getName() == "i") field.getSlot().getType().getStruct().initBrand().initScopes(1);
+      if (field.getName().asReader() == "i") field.getSlot().getType().getStruct().initBrand().initScopes(1);
     }
   });
 }
