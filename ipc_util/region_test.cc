@@ -367,6 +367,16 @@ TEST(RegionPagesTest, WhatTheSystemDoesNotOfferIsSaid) {
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("Linux 5.14")));
 }
 
+TEST(RegionPagesTest, WhatTheSystemCannotDoNowIsAnError) {
+  const Region region = MakeRegion(kPage, Sharing::kManyWriters);
+  const OsTesting os({FailCall("Madvise", EAGAIN), FailCall("Madvise", ENOMEM, {.first = 2, .times = 2})});
+  EXPECT_THAT(region.Collapse(0, kPage), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("not at the moment")));
+  EXPECT_THAT(region.PopulateForReading(0, kPage), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(region.Punch(0, kPage),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr("give pages of a region back")));
+  EXPECT_EQ(os.calls("Madvise"), 3);
+}
+
 TEST(RegionPagesTest, RefuseWhatLiesOutside) {
   const Region region = MakeRegion(kPage, Sharing::kManyWriters);
   for (const auto& [offset, bytes] : {std::pair<size_t, size_t>(1, kPage), std::pair<size_t, size_t>(kPage + 1, 0),

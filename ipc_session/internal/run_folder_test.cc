@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/permissions.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/status_matchers.h"
@@ -127,6 +129,27 @@ TEST_F(RunFolderTest, TheSystemsFolderCountsIfItBelongsToRootOrTheServer) {
     ASSERT_EQ(chown(path_.c_str(), 4321, 0), 0);
     EXPECT_EQ(RunFolderPath("", 7, path_), "/tmp/sluice-7");
   }
+}
+
+TEST_F(RunFolderTest, EachFailingCallIsAnErrorThatNamesTheFolder) {
+  const auto create = [&](const OsInstruction& instruction) {
+    const OsTesting os({instruction});
+    const absl::Status status = CreateRunFolder(path_, geteuid(), Permissions::kUser).status();
+    EXPECT_EQ(os.interventions(), 1);
+    return status;
+  };
+  EXPECT_THAT(create(FailCall("Mkdir", ENOSPC)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr(absl::StrCat("make run folder ", path_))));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+  EXPECT_THAT(create(FailCall("Open", EMFILE)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr(absl::StrCat("open run folder ", path_))));
+  EXPECT_THAT(create(FailCall("Fstat", ENOMEM)),
+              StatusIs(absl::StatusCode::kResourceExhausted, HasSubstr(absl::StrCat("open run folder ", path_))));
+  ASSERT_EQ(chmod(path_.c_str(), 0500), 0);
+  EXPECT_THAT(create(FailCall("Chmod", EPERM)),
+              StatusIs(kDenied, HasSubstr(absl::StrCat("set the mode of run folder ", path_))));
+  EXPECT_EQ(ModeOf(path_), 0500u);
+  EXPECT_OK(CreateRunFolder(path_, geteuid(), Permissions::kUser));
 }
 
 TEST_F(RunFolderTest, ASocketsPathHas107Bytes) {

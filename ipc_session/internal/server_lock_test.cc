@@ -5,16 +5,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
+#include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_session/internal/run_folder.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
@@ -24,6 +30,7 @@ namespace {
 
 using ipc::internal::RunFolder;
 using ipc::internal::ServerLock;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr auto kAlreadyExists = absl::StatusCode::kAlreadyExists;
@@ -154,6 +161,54 @@ TEST_F(ServerLockTest, PlantedNamesAreRefusedAndNotFollowed) {
     ASSERT_EQ(chown(file_.c_str(), 4321, 0), 0);
     EXPECT_THAT(ServerLock::Acquire(folder_, "app"), StatusIs(kDenied, HasSubstr("its owner is uid 4321")));
   }
+}
+
+TEST_F(ServerLockTest, EachFailingCallIsAnErrorAndLeavesTheLockFree) {
+  constexpr auto kExhausted = absl::StatusCode::kResourceExhausted;
+  const std::vector<std::tuple<OsInstruction, absl::StatusCode, std::string>> cases = {
+      {FailCall("Open", EMFILE), kExhausted, "open lock file"},
+      {FailCall("Fstat", ENOMEM), kExhausted, "open lock file"},
+      {FailCall("Fchmod", EPERM), kDenied, "set the mode of lock file"},
+      {FailCall("FcntlLock", ENOLCK), absl::StatusCode::kInvalidArgument, "lock "},
+      {FailCall("Fstat", ENOMEM, {.first = 2}), kExhausted, "look at"},
+      {FailCall("Stat", EACCES), kDenied, "look at"},
+  };
+  for (const auto& [instruction, code, text] : cases) {
+    {
+      const OsTesting os({instruction});
+      EXPECT_THAT(ServerLock::Acquire(folder_, "app"), StatusIs(code, AllOf(HasSubstr(text), HasSubstr(file_))))
+          << instruction.where;
+      EXPECT_EQ(os.interventions(), 1) << instruction.where;
+    }
+    EXPECT_EQ(TryInChild(temp_.path(), "app"), "locked") << instruction.where;
+    EXPECT_OK(ServerLock::Acquire(folder_, "app")) << instruction.where;
+  }
+}
+
+TEST_F(ServerLockTest, AHolderThatTheSystemDoesNotNameStillTurnsAway) {
+  Child holder = Child::Start("locker", {temp_.path(), "app"});
+  ASSERT_EQ(holder.Hear(), "locked");
+  const OsTesting os({FailCall("FcntlLock", ENOMEM, {.first = 2})});
+  EXPECT_THAT(ServerLock::Acquire(folder_, "app"), StatusIs(kAlreadyExists, HasSubstr("another process holds")));
+  EXPECT_EQ(os.interventions(), 1);
+}
+
+TEST_F(ServerLockTest, AFileThatIsRemovedMeanwhileIsNotTakenForTheLock) {
+  OsTesting os;
+  int removals = 1;
+  os.AtPoint("session.listen.lock_opened", [&] {
+    if (removals > 0) std::filesystem::remove(file_);
+    --removals;
+  });
+  {
+    ASSERT_OK_AND_ASSIGN(const ServerLock lock, ServerLock::Acquire(folder_, "app"));
+    EXPECT_EQ(os.points().size(), 2u);
+    EXPECT_THAT(TryInChild(temp_.path(), "app"), HasSubstr("ALREADY_EXISTS"));
+  }
+  removals = 1000;
+  EXPECT_THAT(ServerLock::Acquire(folder_, "app"),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("is removed again and again")));
+  EXPECT_EQ(TryInChild(temp_.path(), "app"), "locked");
 }
 
 }  // namespace

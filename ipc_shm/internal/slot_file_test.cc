@@ -3,14 +3,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 
@@ -58,6 +62,38 @@ TEST(SlotFileTest, WhatIsNoFileOfItsOwnIsLeftAlone) {
   ASSERT_EQ(unlink(path.c_str()), 0);
   EXPECT_THAT(SlotLock::Acquire(folder.path() + "/missing", 0, 1, "a"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("missing/slots")));
+}
+
+TEST(SlotFileTest, EachFailingCallIsAnErrorAndLeavesTheSlotsFree) {
+  const TempDir folder;
+  const std::string path = absl::StrCat(folder.path(), "/slots.", geteuid());
+  const std::vector<std::tuple<OsInstruction, absl::StatusCode, std::string>> cases = {
+      {FailCall("Open", EMFILE), absl::StatusCode::kResourceExhausted, "open slot file"},
+      {FailCall("Fstat", ENOMEM), absl::StatusCode::kResourceExhausted, "look at slot file"},
+      {FailCall("FcntlLock", ENOLCK), absl::StatusCode::kInvalidArgument, "lock slots in"},
+      {FailCall("Pwrite", ENOSPC), absl::StatusCode::kResourceExhausted, "write into slot file"},
+  };
+  for (const auto& [instruction, code, text] : cases) {
+    {
+      const OsTesting os({instruction});
+      EXPECT_THAT(SlotLock::Acquire(folder.path(), 0, 1, "a"), StatusIs(code, HasSubstr(absl::StrCat(text, " ", path))))
+          << instruction.where;
+      EXPECT_EQ(os.interventions(), 1) << instruction.where;
+    }
+    EXPECT_OK(SlotLock::Acquire(folder.path(), 0, 1, "a")) << instruction.where;
+  }
+}
+
+TEST(SlotFileTest, AnOwnerWhoseNameCannotBeReadStillHasTheSlots) {
+  const TempDir folder;
+  ASSERT_OK_AND_ASSIGN(const SlotLock owner, SlotLock::Acquire(folder.path(), 0, 1, "server a"));
+  for (const OsInstruction& instruction : {FailCall("FcntlLock", ENOMEM, {.first = 2}), FailCall("Pread", EIO)}) {
+    const OsTesting os({instruction});
+    EXPECT_THAT(SlotLock::Acquire(folder.path(), 0, 1, "server b"),
+                StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("taken by another arena")))
+        << instruction.where;
+    EXPECT_EQ(os.interventions(), 1) << instruction.where;
+  }
 }
 
 }  // namespace

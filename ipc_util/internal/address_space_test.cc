@@ -1,5 +1,6 @@
 #include "ipc_util/internal/address_space.h"
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -10,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "ipc_util/internal/os_testing.h"
 #include "ipc_util/region.h"
 #include "ipc_util/testing/status_matchers.h"
 
@@ -18,6 +20,7 @@ namespace {
 
 using ::ipc::internal::AddressWindow;
 using ::ipc::internal::Reservation;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 constexpr size_t kBytes = size_t{1} << 20;
@@ -89,6 +92,20 @@ TEST(AddressSpaceTest, WhatIsRefusedGivesItsPlaceBack) {
   EXPECT_THAT(Region::Map(std::move(descriptor), Access::kReadOnly, Sharing::kManyWriters, std::move(place)),
               StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_OK(Reservation::At(address, kBytes));
+}
+
+TEST(AddressSpaceTest, WithoutMemoryForMappingsThereIsNoReservation) {
+  ASSERT_OK_AND_ASSIGN(std::optional<Reservation> place, Reservation::Anywhere(kBytes));
+  const uint64_t address = place->address();
+  place.reset();
+  const OsTesting os({FailCall("Mmap", ENOMEM, {.times = kAlways})});
+  EXPECT_THAT(Reservation::At(address, kBytes),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("cannot reserve 1048576 bytes"), HasSubstr("vm.max_map_count"))));
+  EXPECT_THAT(Reservation::Anywhere(kBytes),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       AllOf(HasSubstr("no free addresses"), HasSubstr("vm.max_map_count"))));
+  EXPECT_EQ(os.calls("Mmap"), 1 + 64);
 }
 
 }  // namespace
