@@ -5,6 +5,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "ipc_shm/internal/full_arena.h"
 #include "ipc_shm/internal/mapped_regions.h"
 #include "ipc_shm/internal/object_entry.h"
 #include "ipc_shm/internal/peer_regions.h"
@@ -328,11 +329,10 @@ LendingArena::Place LendingArena::PlaceOf(absl::Span<const std::byte> memory) co
 
 absl::Status LendingArena::FullFor(const ObjectType& type) const {
   const shm::ArenaStats now = arena_->stats();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("the arena has no room for what an object of type ", type.name, " allocates: ", now.allocated_bytes,
-                   " of its ", now.limit_bytes, " bytes are allocated, in ", now.live_allocations,
-                   " blocks; free some, or raise its limit (of a session: SessionOptions::arena_bytes)",
-                   own_.is_committed ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
+  return absl::ResourceExhaustedError(absl::StrCat("the arena has no room for what an object of type ", type.name,
+                                                   " allocates: ", now.allocated_bytes, " of its ", now.limit_bytes,
+                                                   " bytes are allocated, in ", now.live_allocations, " blocks",
+                                                   FullArenaRemedy(own_.is_committed)));
 }
 
 size_t LendingArena::Reclaim(size_t max) {

@@ -9,6 +9,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
+#include "ipc_shm/internal/full_arena.h"
 #include "ipc_shm/internal/return_stack.h"
 #include "ipc_shm/process_limit.h"
 #include "ipc_util/internal/clock.h"
@@ -204,9 +205,7 @@ absl::Status PagedArena::Full(size_t bytes) const {
   const shm::ArenaStats now = stats();
   return absl::ResourceExhaustedError(
       absl::StrCat("the arena has no room for ", bytes, " bytes: ", now.allocated_bytes, " of its ", now.limit_bytes,
-                   " are allocated, in ", now.live_allocations,
-                   " blocks; free some, or raise its limit (of a session: SessionOptions::arena_bytes)",
-                   runs_->is_committed() ? ", or give the system more memory (huge pages: vm.nr_hugepages)" : ""));
+                   " are allocated, in ", now.live_allocations, " blocks", FullArenaRemedy(runs_->is_committed())));
 }
 
 void PagedArena::FreeSlowly(void* block, size_t bytes) {
