@@ -103,7 +103,7 @@ RELIABILITY_TESTS = [
 
 FEATURES_TESTS = [
     "//bazel:versions_test",
-    "//doc:guide_test",
+    "//doc:guide_text_test",
     "//doc:readme_test",
     "//doc:reliability_test",
     "//examples/event_loop_asio:event_loop_asio_test",
