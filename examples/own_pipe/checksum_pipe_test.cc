@@ -22,6 +22,8 @@ using ipc::testing::IsOk;
 using ipc::testing::StatusIs;
 using ::testing::HasSubstr;
 
+// [guide
+// Both ends in this process.
 absl::StatusOr<ipc::testing::PipePair> MakePair() {
   auto pair = ipc::RingPipe::CreatePair();
   if (!pair.ok()) return pair.status();
@@ -29,11 +31,13 @@ absl::StatusOr<ipc::testing::PipePair> MakePair() {
                                 std::make_unique<ChecksumPipe>(std::move(pair->second)));
 }
 
+// One end over a connected socket; the peer does the same.
 absl::StatusOr<std::unique_ptr<ipc::Pipe>> MakeFromSocket(ipc::Fd socket) {
   absl::StatusOr<std::unique_ptr<ipc::RingPipe>> inner = ipc::RingPipe::FromSocket(std::move(socket));
   if (!inner.ok()) return inner.status();
   return std::make_unique<ChecksumPipe>(*std::move(inner));
 }
+// guide]
 
 absl::Status ReceiveRaw(absl::Span<const std::byte> message) {
   auto pair = ipc::RingPipe::CreatePair();
@@ -54,5 +58,7 @@ TEST(ChecksumPipeTest, NoticesWhatWasChanged) {
 }  // namespace
 }  // namespace own_pipe
 
+// [guide
 SLUICE_INSTANTIATE_PIPE_CONFORMANCE(Checksum,
                                     {.create_pair = &own_pipe::MakePair, .from_socket = &own_pipe::MakeFromSocket});
+// guide]

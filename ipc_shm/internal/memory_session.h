@@ -32,7 +32,8 @@ namespace internal {
 template <typename Kind>
 class MemoryServer;
 
-// `Kind::Factory()` is a std::shared_ptr<const SessionMemoryFactory>.
+// A session whose memory is shared. `Kind` is that of the alias: `Kind::Factory()` is a
+// std::shared_ptr<const SessionMemoryFactory>.
 //
 //   absl::StatusOr<std::shared_ptr<Index>> index = session.arena().Construct<Index>();
 //   absl::StatusOr<shm::Loan> loan = session.Lend(*index);
@@ -42,9 +43,9 @@ class MemoryServer;
 //   absl::StatusOr<std::shared_ptr<const Index>> theirs = session.Borrow<Index>(*ref);
 //
 // Objects that many sessions are to borrow lie in an OwnArena, which each of them shares. What was constructed or
-// borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when
-// its process ends, when it let go of the channel before it received the loan, or, at the latest, when it has let go of
-// its session and of all that it borrowed in it: so end those that were received and never borrowed.
+// borrowed may outlive the session. A loan ends when the peer lets go of what it borrowed, when its process ends, when
+// it let go of the channel before it received the loan, or, at the latest, when it has let go of its session and of all
+// that it borrowed in it: so end those that were received and never borrowed.
 template <typename Kind>
 class MemorySession : public Session {
  public:
@@ -87,6 +88,7 @@ class MemorySession : public Session {
   SessionArena arena_;
 };
 
+// The server of such sessions.
 template <typename Kind>
 class MemoryServer : public Server {
  public:

@@ -42,8 +42,8 @@ ObjectType ObjectTypeOf() {
   return type;
 }
 
-// A handle of it, which keeps it alive; may be copied. Any thread. In a forked child's copy all calls fail, and harm
-// nothing.
+// A handle of an arena, which keeps it alive; may be copied. Any thread. In a forked child's copy all calls fail, and
+// harm nothing.
 class ObjectArena {
  public:
   explicit ObjectArena(std::shared_ptr<LendingArena> arena) : arena_(std::move(arena)) {}

@@ -183,7 +183,7 @@ class StructuredChannel {
 
   // Runs in `Dispatch`, once, after all that came before: why nothing more comes from the peer. It does not run once
   // this side has closed the channel.
-  using EndHandler = internal::EndHandler;
+  using EndHandler = absl::AnyInvocable<void(const absl::Status& end)>;
   void OnEnd(EndHandler handler) { core_->OnEnd(std::move(handler)); }
 
   // Runs one handler or callback, for what has come; waits for that. DEADLINE_EXCEEDED: there was nothing to run.

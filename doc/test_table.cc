@@ -1,4 +1,4 @@
-#include "doc/reliability_table.h"
+#include "doc/test_table.h"
 
 #include <cstddef>
 #include <utility>
@@ -35,22 +35,23 @@ std::vector<NamedTest> TestsIn(absl::string_view cell) {
 
 }  // namespace
 
-std::vector<ReliabilityRow> ReliabilityRows(absl::string_view markdown) {
-  std::vector<ReliabilityRow> rows;
+std::vector<TestTableRow> TestTableRows(absl::string_view markdown) {
+  std::vector<TestTableRow> rows;
   for (const absl::string_view line : absl::StrSplit(markdown, '\n')) {
     const std::vector<absl::string_view> cells = absl::StrSplit(line, '|');
     if (cells.size() != 5) continue;  // Before the first bar and after the last there is nothing.
     const absl::string_view id = absl::StripAsciiWhitespace(cells[1]);
     if (!IsId(id)) continue;
-    rows.push_back(
-        {.id = std::string(id), .tests = TestsIn(cells[3]), .is_open = absl::StrContains(cells[3], " open")});
+    rows.push_back({.id = std::string(id),
+                    .tests = TestsIn(cells[3]),
+                    .is_open = absl::StrContains(cells[2], "not yet") || absl::StrContains(cells[3], " open")});
   }
   return rows;
 }
 
 bool DefinesTest(absl::string_view source, absl::string_view name) {
   const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(name, '.');
-  for (const char* const macro : {"TEST", "TEST_F", "TEST_P"}) {
+  for (const char* const macro : {"TEST", "TEST_F", "TEST_P", "TYPED_TEST"}) {
     const std::string start = absl::StrCat("\n", macro, "(", parts.first, ",");
     for (size_t at = source.find(start); at != source.npos; at = source.find(start, at + 1)) {
       const absl::string_view rest = absl::StripLeadingAsciiWhitespace(source.substr(at + start.size()));

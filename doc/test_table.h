@@ -1,7 +1,7 @@
-// The table of reliability.md.
+// Tables of documents that say which tests prove what: reliability.md, features.md.
 
-#ifndef SLUICE_DOC_RELIABILITY_TABLE_H_
-#define SLUICE_DOC_RELIABILITY_TABLE_H_
+#ifndef SLUICE_DOC_TEST_TABLE_H_
+#define SLUICE_DOC_TEST_TABLE_H_
 
 #include <string>
 #include <vector>
@@ -20,14 +20,14 @@ struct NamedTest {
   friend bool operator==(const NamedTest&, const NamedTest&) = default;
 };
 
-struct ReliabilityRow {
+struct TestTableRow {
   std::string id;
   std::vector<NamedTest> tests;
-  bool is_open = false;  // Says "open" and who owes it.
+  bool is_open = false;  // Says "not yet", or in the place of tests "open" and who owes it.
 };
 
-// The rows of all tables in `markdown`, in order: | id | fault | `//target` `Suite.Name`, `Suite.Name`; `//other` ... |
-std::vector<ReliabilityRow> ReliabilityRows(absl::string_view markdown);
+// The rows of all tables in `markdown`, in order: | id | what | `//target` `Suite.Name`, `Suite.Name`; `//other` ... |
+std::vector<TestTableRow> TestTableRows(absl::string_view markdown);
 
 // Whether `source` defines the test `name`, "Suite.Name", with any of GoogleTest's macros.
 bool DefinesTest(absl::string_view source, absl::string_view name);
@@ -36,4 +36,4 @@ bool DefinesTest(absl::string_view source, absl::string_view name);
 }  // namespace sluice_0
 }  // namespace ipc
 
-#endif  // SLUICE_DOC_RELIABILITY_TABLE_H_
+#endif  // SLUICE_DOC_TEST_TABLE_H_
