@@ -21,9 +21,9 @@ def _in_own_repository():
 def _common(kwargs):
     """The caller's attributes with warnings, checks and the demand for C++20 added."""
     if _in_own_repository():
-        # First, so that a target can switch one off again. A user's build never breaks over a warning of ours.
+        # First, so that a target can switch one off again. A user's build never breaks over a check of ours.
         kwargs["copts"] = ["-Wall", "-Wextra", "-Werror"] + kwargs.get("copts", [])
-    kwargs["features"] = _FEATURES + kwargs.get("features", [])
+        kwargs["features"] = _FEATURES + kwargs.get("features", [])
     kwargs["deps"] = kwargs.get("deps", []) + ["//bazel:require_cpp20"]
     return kwargs
 

@@ -1,6 +1,7 @@
 """Sluice's dependencies for a project that still has a WORKSPACE. Best effort: prefer MODULE.bazel."""
 
 load("@bazel_tools//tools/build_defs/repo:http.bzl", "http_archive")
+load("//bazel:archives.bzl", "missing_archives")
 load("//bazel:versions.bzl", "DEPENDENCIES")
 
 def sluice_deps(dev = False):
@@ -8,19 +9,11 @@ def sluice_deps(dev = False):
 
     boost.interprocess and jemalloc have no archive that Bazel can build without more rules; whoever uses
     //ipc_shm_classic or //ipc_shm_jemalloc declares repositories of these names.
+    rules_cc of this version wants its `compatibility_proxy_repo()` called next, as its release notes say; it is in
+    @rules_cc//cc:extensions.bzl.
 
     Args:
       dev: True to get what Sluice's own tests, benchmarks and examples need as well.
     """
-    for dependency in DEPENDENCIES.values():
-        archive = dependency.archive
-        if not archive or dependency.dev and not dev or native.existing_rule(dependency.repository):
-            continue
-        attributes = {"build_file_content": archive.build_file_content} if archive.build_file_content else {}
-        http_archive(
-            name = dependency.repository,
-            url = archive.url,
-            integrity = archive.integrity,
-            strip_prefix = archive.strip_prefix,
-            **attributes
-        )
+    for attributes in missing_archives(DEPENDENCIES, native.existing_rules(), dev):
+        http_archive(**attributes)

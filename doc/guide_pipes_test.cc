@@ -25,7 +25,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_transport/channel.h"
-#include "ipc_transport/counters.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/socket_listener.h"

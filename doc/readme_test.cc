@@ -18,7 +18,6 @@
 #include "ipc_session/apps.h"
 #include "ipc_session/server.h"
 #include "ipc_session/session.h"
-#include "ipc_session/session_terms.h"
 #include "ipc_transport/channel.h"
 #include "ipc_transport/ring_pipe.h"
 #include "ipc_transport/structured/channel.h"
@@ -31,6 +30,8 @@
 namespace ipc::testing {
 namespace {
 
+using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -70,7 +71,7 @@ class ReadmeErrorsTest : public ::testing::Test {
     std::vector<std::pair<std::string, std::string>> shown = {{folder_.path(), "/run/sluice"}};
     if (pid != 0) shown.emplace_back(absl::StrCat("process ", pid), "process 4711");
     const std::string text = absl::StrReplaceAll(status.ToString(absl::StatusToStringMode::kWithNoExtraData), shown);
-    EXPECT_THAT(CodeBlocks(FileNamedBy("README"), "text"), ::testing::Contains(text + "\n"));
+    EXPECT_THAT(CodeBlocks(FileNamedBy("README"), "text"), Contains(text + "\n"));
   }
 
   TempDir folder_;
@@ -113,6 +114,22 @@ TEST(ReadmeTest, ShowsItsSchema) {
   const std::vector<std::string> schemas = CodeBlocks(FileNamedBy("README"), "capnp");
   ASSERT_EQ(schemas.size(), 1u);
   EXPECT_THAT(FileNamedBy("ONE_PROGRAM_SCHEMA"), HasSubstr(schemas[0]));
+}
+
+TEST(ReadmeTest, ShowsHowItsConsumersUseIt) {
+  const std::vector<std::string> files = FilesNamedBy("CONSUMERS");
+  ASSERT_EQ(files.size(), 3u);
+  const std::vector<std::string> blocks = CodeBlocks(FileNamedBy("README"), "python");
+  EXPECT_EQ(blocks.size(), 3u);
+  for (const std::string& block : blocks) EXPECT_THAT(files, Contains(HasSubstr(block))) << block;
+}
+
+TEST(ReadmeTest, ShowsTheFlagsThatEveryConsumerHas) {
+  const std::vector<std::string> blocks = CodeBlocks(FileNamedBy("README"), "bazelrc");
+  ASSERT_EQ(blocks.size(), 1u);
+  const std::vector<std::string> files = FilesNamedBy("CONSUMERS_BAZELRC");
+  EXPECT_EQ(files.size(), 3u);
+  EXPECT_THAT(files, Each(HasSubstr(blocks[0])));
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +14,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "ipc_session/arena_pages.h"
 #include "ipc_session/server.h"
@@ -31,6 +29,7 @@
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/huge_pages.h"
+#include "ipc_util/testing/mapping.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/time_limit.h"
@@ -62,25 +61,6 @@ SessionOptions Options(const std::string& folder, ArenaPages pages) {
   return options;
 }
 
-// Of the mapping of `address` in this process; 0: there is none.
-size_t PageBytesAt(const void* address) {
-  bool is_it = false;
-  std::ifstream smaps("/proc/self/smaps");
-  for (std::string line; std::getline(smaps, line);) {
-    const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
-    const std::vector<std::string> range = absl::StrSplit(words[0], '-');
-    uint64_t begin;
-    uint64_t end;
-    if (range.size() == 2 && absl::SimpleHexAtoi(range[0], &begin) && absl::SimpleHexAtoi(range[1], &end)) {
-      const auto wanted = reinterpret_cast<uintptr_t>(address);
-      is_it = begin <= wanted && wanted < end;
-    }
-    uint64_t kilobytes;
-    if (is_it && words[0] == "KernelPageSize:" && absl::SimpleAtoi(words[1], &kilobytes)) return kilobytes << 10;
-  }
-  return 0;
-}
-
 absl::Status LendOneOf(Session& session, Channel& channel, uint8_t value) {
   auto arena = ArenaOf(session);
   SLUICE_ASSIGN_OR_RETURN(const std::shared_ptr<Bytes> own, arena.Construct<Bytes>(kLargeBytes, value));
@@ -96,7 +76,7 @@ std::string BorrowOneOf(Session& session, Channel& channel, uint8_t value) {
   if (!borrowed.ok()) return borrowed.status().ToString();
   const Bytes& bytes = **borrowed;
   const bool is_good = std::count(bytes.begin(), bytes.end(), value) == static_cast<ptrdiff_t>(kLargeBytes);
-  return absl::StrCat(is_good ? "good" : "spoilt", " in pages of ", PageBytesAt(bytes.data()));
+  return absl::StrCat(is_good ? "good" : "spoilt", " in pages of ", MappingAt(bytes.data()).page_bytes);
 }
 
 // Gives eights for sevens in each session. Arguments: the run folder, the pages.

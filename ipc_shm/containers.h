@@ -1,4 +1,5 @@
-// The standard library's containers in shared memory.
+// The standard library's containers in shared memory. Includes what goes with them: their scopes, what they throw, and
+// which types can be shared.
 
 #ifndef SLUICE_IPC_SHM_CONTAINERS_H_
 #define SLUICE_IPC_SHM_CONTAINERS_H_
@@ -16,9 +17,12 @@
 #include <utility>
 #include <vector>
 
+#include "ipc_shm/allocation_error.h"
 #include "ipc_shm/allocator.h"
+#include "ipc_shm/arena_scope.h"
 #include "ipc_shm/hash.h"
 #include "ipc_shm/optional.h"
+#include "ipc_shm/shareable.h"
 
 namespace ipc {
 inline namespace sluice_0 {

@@ -5,6 +5,5 @@ VERSION = "0.1.0"
 NEEDS = {
     "ipc_session": "0.1",
     "ipc_shm": "0.1",
-    "ipc_transport": "0.1",
     "ipc_util": "0.1",
 }

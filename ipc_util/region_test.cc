@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <string>
 #include <utility>
@@ -20,14 +19,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/internal/address_space.h"
 #include "ipc_util/internal/os_testing.h"
+#include "ipc_util/testing/mapping.h"
 #include "ipc_util/testing/status_matchers.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/world.h"
@@ -61,30 +59,6 @@ Fd MakeMemfd(size_t bytes, int seals) {
 
 Fd Reopen(FdView fd, int flags) {
   return Fd(open(absl::StrCat("/proc/self/fd/", fd.get()).c_str(), flags | O_CLOEXEC));
-}
-
-// What /proc/self/smaps says of the mapping at `address`: its first line, and its flags.
-struct MappingInfo {
-  std::string head;
-  std::vector<std::string> flags;
-};
-
-MappingInfo InfoOf(const void* address) {
-  MappingInfo info;
-  bool is_it = false;
-  std::ifstream smaps("/proc/self/smaps");
-  for (std::string line; std::getline(smaps, line);) {
-    const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
-    const std::vector<std::string> range = absl::StrSplit(words[0], '-');
-    uint64_t begin;
-    if (range.size() == 2 && absl::SimpleHexAtoi(range[0], &begin)) {
-      is_it = begin == reinterpret_cast<uintptr_t>(address);
-      if (is_it) info.head = line;
-    } else if (is_it && words[0] == "VmFlags:") {
-      info.flags = words;
-    }
-  }
-  return info;
 }
 
 TEST(RegionTest, AnEmptyOneHoldsNothing) {
@@ -168,13 +142,13 @@ TEST(RegionTest, TheMappingIsNamedAndGuarded) {
   ASSERT_OK_AND_ASSIGN(const Region mapped,
                        Region::Map(DuplicateOf(created.fd()), kPage, Access::kReadOnly, Sharing::kOneWriter));
   for (const Region* const region : {&created, &mapped}) {
-    const MappingInfo info = InfoOf(region->data());
+    const Mapping info = MappingAt(region->data());
     EXPECT_THAT(info.head, HasSubstr("/memfd:test"));
     // Not in core dumps, not in forked children, not locked.
     EXPECT_THAT(info.flags, AllOf(Contains("dd"), Contains("dc"), Not(Contains("lo"))));
   }
-  EXPECT_THAT(InfoOf(created.data()).flags, Contains("wr"));
-  EXPECT_THAT(InfoOf(mapped.data()).flags, AllOf(Contains("rd"), Not(Contains("wr")), Not(Contains("mw"))));
+  EXPECT_THAT(MappingAt(created.data()).flags, Contains("wr"));
+  EXPECT_THAT(MappingAt(mapped.data()).flags, AllOf(Contains("rd"), Not(Contains("wr")), Not(Contains("mw"))));
 }
 
 // P1: the child dies of it, and of nothing else.

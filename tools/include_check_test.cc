@@ -2,9 +2,7 @@
 // /usr/include, so an include without a dependency compiles.
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <regex>
 #include <string>
@@ -13,6 +11,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tools/working_tree.h"
 
 namespace {
 
@@ -25,7 +24,7 @@ struct Allowance {
 
 constexpr std::string_view kTests = R"((.*_test\.cc|.*(test|testing|conformance)[^/]*\.(h|cc)|.*/testing/.*))";
 constexpr std::string_view kBenchmarks = R"(.*(_benchmark\.cc|/testing/(benchmark_[a-z]+|[a-z]+_benchmarks?)\.(h|cc)))";
-constexpr std::string_view kPrograms = "(perf_demo|examples|tools)/.*";
+constexpr std::string_view kPrograms = "(doc|perf_demo|examples|tools)/.*";
 
 // The one table. absl/ is missing from it, being allowed everywhere.
 const std::vector<Allowance>& Allowances() {
@@ -67,30 +66,10 @@ bool IsAllowed(const std::string& path, std::string_view header) {
 
 bool IsSource(const fs::path& path) { return path.extension() == ".h" || path.extension() == ".cc"; }
 
-// Folders at the root that hold no code of ours: those of Bazel and git, and Debian's stand-ins for repositories.
-bool IsForeign(const fs::path& relative) {
-  const std::string name = relative.string();
-  return name.starts_with("bazel-") || name.starts_with(".") || name == "third_party/debian";
-}
-
-std::vector<std::string> SourcesBelow(const fs::path& root) {
-  std::vector<std::string> sources;
-  for (fs::recursive_directory_iterator entry(root), end; entry != end; ++entry) {
-    const fs::path relative = entry->path().lexically_relative(root);
-    if (entry->is_directory() && IsForeign(relative)) {
-      entry.disable_recursion_pending();
-    } else if (entry->is_regular_file() && IsSource(relative)) {
-      sources.push_back(relative.string());
-    }
-  }
-  return sources;
-}
-
 std::vector<std::string> ForbiddenIncludes(const fs::path& root, const std::string& source) {
   std::vector<std::string> found;
-  std::ifstream file(root / source);
   int number = 0;
-  for (std::string line; std::getline(file, line);) {
+  for (const std::string& line : ipc::testing::LinesOf(root / source)) {
     ++number;
     const std::optional<std::string> header = IncludedHeader(line);
     if (header && !IsAllowed(source, *header)) {
@@ -123,12 +102,11 @@ TEST(IncludeCheckTest, KnowsTheLayers) {
 }
 
 TEST(IncludeCheckTest, EverySourceKeepsToTheTable) {
-  const char* module_file = std::getenv("MODULE_BAZEL");
-  ASSERT_NE(module_file, nullptr);
-  const fs::path root = fs::canonical(module_file).parent_path();
-  const std::vector<std::string> sources = SourcesBelow(root);
-  ASSERT_THAT(sources, testing::Contains("tools/include_check_test.cc"));
-  for (const std::string& source : sources) {
+  const fs::path root = ipc::testing::WorkingTree();
+  const std::vector<std::string> files = ipc::testing::FilesBelow(root);
+  ASSERT_THAT(files, testing::Contains("tools/include_check_test.cc"));
+  for (const std::string& source : files) {
+    if (!IsSource(source)) continue;
     EXPECT_THAT(ForbiddenIncludes(root, source), testing::IsEmpty());
   }
 }

@@ -8,7 +8,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "examples/event_loop/peer.h"
-#include "ipc_transport/counters.h"
 
 namespace event_loop {
 namespace {

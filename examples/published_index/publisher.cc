@@ -12,7 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "examples/published_index/index.h"
-#include "ipc_shm/arena_scope.h"
+#include "ipc_shm/containers.h"
 #include "ipc_shm/loan.h"
 #include "ipc_transport/channel.h"
 

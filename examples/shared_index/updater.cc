@@ -11,7 +11,7 @@
 #include "absl/time/time.h"
 #include "examples/shared_index/index.h"
 #include "examples/shared_index/universe.h"
-#include "ipc_shm/arena_scope.h"
+#include "ipc_shm/containers.h"
 #include "ipc_shm/loan.h"
 #include "ipc_shm/robust_mutex.h"
 #include "ipc_transport/channel.h"

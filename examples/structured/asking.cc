@@ -5,7 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/time/time.h"
-#include "ipc_transport/structured/answers.h"
+#include "ipc_transport/structured/channel.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/status.h"
 

@@ -4,7 +4,7 @@
 #define SLUICE_EXAMPLES_STRUCTURED_CONNECTED_H_
 
 #include "examples/structured/file_channel.h"
-#include "ipc_transport/structured/channel_options.h"
+#include "ipc_transport/structured/channel.h"
 
 namespace files {
 

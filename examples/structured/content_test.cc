@@ -20,7 +20,7 @@
 #include "examples/structured/meeting.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "ipc_transport/structured/counters.h"
+#include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
 #include "ipc_util/fd.h"
 #include "ipc_util/testing/child.h"

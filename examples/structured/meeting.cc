@@ -4,7 +4,6 @@
 
 #include "absl/strings/string_view.h"
 #include "ipc_session/apps.h"
-#include "ipc_session/session_terms.h"
 #include "ipc_util/deadline.h"
 #include "ipc_util/status.h"
 #include "ipc_util/testing/child.h"

@@ -11,7 +11,7 @@
 #include "absl/time/time.h"
 #include "examples/structured/file_channel.h"
 #include "examples/structured/files.capnp.h"
-#include "ipc_transport/structured/counters.h"
+#include "ipc_transport/structured/channel.h"
 #include "ipc_transport/structured/message.h"
 
 namespace files {

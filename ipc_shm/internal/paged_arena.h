@@ -7,10 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -117,7 +117,7 @@ class PagedArena final : public shm::Arena {
 
    private:
     mutable Mutex mutex_;
-    absl::flat_hash_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);
+    std::unordered_map<void*, size_t> runs_bytes_ ABSL_GUARDED_BY(mutex_);
     size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   };
 
