@@ -17,7 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "doc/guide_meeting.h"
+#include "doc/guide_testing.h"
 #include "doc/guide_universe.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "doc/guide.capnp.h"
-#include "doc/guide_meeting.h"
+#include "doc/guide_testing.h"
 #include "doc/guide_universe.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

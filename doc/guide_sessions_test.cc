@@ -24,7 +24,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "doc/guide.capnp.h"
-#include "doc/guide_meeting.h"
+#include "doc/guide_testing.h"
 #include "doc/guide_universe.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -24,19 +24,19 @@ struct Allowance {
 
 constexpr std::string_view kTests = R"((.*_test\.cc|.*(test|testing|conformance)[^/]*\.(h|cc)|.*/testing/.*))";
 constexpr std::string_view kBenchmarks = R"(.*(_benchmark\.cc|/testing/(benchmark_[a-z]+|[a-z]+_benchmarks?)\.(h|cc)))";
-constexpr std::string_view kPrograms = "(perf_demo|examples|tools)/.*";
+constexpr std::string_view kPrograms = "(doc|perf_demo|examples|tools)/.*";
 
 // The one table. absl/ is missing from it, being allowed everywhere.
 const std::vector<Allowance>& Allowances() {
   static const std::vector<Allowance> kAllowances = {
       {"capnp/", {"ipc_transport/structured/.*", kPrograms}},
-      {"kj/", {"ipc_transport/structured/.*", kPrograms}},
+      {"kj/", {"ipc_transport/structured/.*", kPrograms, kGuide}},
       {"boost/asio/", {"examples/event_loop_asio/.*"}},
       {"boost/", {"ipc_transport/boost_mq_pipe.*", "ipc_shm_classic/.*"}},
       {"jemalloc/", {R"(third_party/jemalloc/jemalloc\.h)"}},
       {"third_party/jemalloc/",
        {"ipc_shm_jemalloc/.*", "ipc_shm/testing/arena_benchmarks.cc", "third_party/jemalloc/.*"}},
-      {"gtest/", {kTests}},
+      {"gtest/", {kTests, kGuide}},
       {"gmock/", {kTests}},
       {"benchmark/", {kBenchmarks}},
       {"xxhash.h", {kPrograms}},

@@ -1,4 +1,4 @@
-#include "doc/guide_meeting.h"
+#include "doc/guide_testing.h"
 
 #include <iostream>
 

@@ -1,7 +1,7 @@
 // How host and greeter of guide.md meet, and a test that both are in.
 
-#ifndef SLUICE_DOC_GUIDE_MEETING_H_
-#define SLUICE_DOC_GUIDE_MEETING_H_
+#ifndef SLUICE_DOC_GUIDE_TESTING_H_
+#define SLUICE_DOC_GUIDE_TESTING_H_
 
 #include <optional>
 #include <string>
@@ -46,4 +46,4 @@ class GuideTest : public ::testing::Test {
 }  // namespace sluice_0
 }  // namespace ipc
 
-#endif  // SLUICE_DOC_GUIDE_MEETING_H_
+#endif  // SLUICE_DOC_GUIDE_TESTING_H_
