@@ -30,13 +30,13 @@ constexpr std::string_view kPrograms = "(doc|perf_demo|examples|tools)/.*";
 const std::vector<Allowance>& Allowances() {
   static const std::vector<Allowance> kAllowances = {
       {"capnp/", {"ipc_transport/structured/.*", kPrograms}},
-      {"kj/", {"ipc_transport/structured/.*", kPrograms, kGuide}},
+      {"kj/", {"ipc_transport/structured/.*", kPrograms}},
       {"boost/asio/", {"examples/event_loop_asio/.*"}},
       {"boost/", {"ipc_transport/boost_mq_pipe.*", "ipc_shm_classic/.*"}},
       {"jemalloc/", {R"(third_party/jemalloc/jemalloc\.h)"}},
       {"third_party/jemalloc/",
        {"ipc_shm_jemalloc/.*", "ipc_shm/testing/arena_benchmarks.cc", "third_party/jemalloc/.*"}},
-      {"gtest/", {kTests, kGuide}},
+      {"gtest/", {kTests}},
       {"gmock/", {kTests}},
       {"benchmark/", {kBenchmarks}},
       {"xxhash.h", {kPrograms}},
