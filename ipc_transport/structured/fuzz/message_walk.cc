@@ -72,7 +72,8 @@ void MessageWalk::ReadList(capnp::AnyList::Reader list) {
 }
 
 void MessageWalk::ReadTyped(capnp::DynamicStruct::Reader value) {
-  for (const capnp::StructSchema::Field field : value.getSchema().getNonUnionFields()) {
+  const capnp::StructSchema schema = value.getSchema();
+  for (const capnp::StructSchema::Field field : schema.getNonUnionFields()) {
     if (!Step(1)) return;
     Try([&] { ReadValue(value.get(field)); });
   }
