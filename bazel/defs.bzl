@@ -9,8 +9,8 @@ _GTEST = "@com_google_googletest//:gtest"
 _GTEST_MAIN = "@com_google_googletest//:gtest_main"
 _BENCHMARK = "@google_benchmark//:benchmark"
 
-# Every target includes only headers of its direct dependencies, and every header compiles alone.
-_FEATURES = ["layering_check", "parse_headers"]
+# Every target includes only headers of its direct dependencies.
+_FEATURES = ["layering_check"]
 
 def _in_own_repository():
     """Whether Sluice is what is being built, rather than a dependency of what is."""
@@ -27,16 +27,41 @@ def _common(kwargs):
     kwargs["deps"] = kwargs.get("deps", []) + ["//bazel:require_cpp20"]
     return kwargs
 
-def sluice_cc_library(name, visibility = ["//visibility:private"], **kwargs):
-    """A cc_library, private unless it says otherwise.
+def _compiled_alone(headers, testonly):
+    """Sources that include one of the headers each, for those that neither a source nor a test includes before others.
+
+    //tools:include_check looks at the order of the rest.
+    """
+    sources = []
+    for header in headers:
+        stem = header[:-len(".h")]
+        if native.glob([stem + ".cc", stem + "_test.cc"], allow_empty = True):
+            continue
+        sources.append(stem + "_alone.cc")
+        native.genrule(
+            name = stem + "_alone",
+            testonly = testonly,
+            outs = [sources[-1]],
+            cmd = "echo '#include \"%s/%s\"' > $@" % (native.package_name(), header),
+        )
+    return sources
+
+def sluice_cc_library(name, hdrs = [], srcs = [], testonly = False, visibility = ["//visibility:private"], **kwargs):
+    """A cc_library, private unless it says otherwise, whose headers are compiled alone.
 
     Args:
       name: of the target: the header's name without .h.
+      hdrs: as for cc_library.
+      srcs: as for cc_library.
+      testonly: as for cc_library.
       visibility: private by default.
       **kwargs: as for cc_library.
     """
     cc_library(
         name = name,
+        srcs = srcs + (_compiled_alone(hdrs, testonly) if _in_own_repository() else []),
+        hdrs = hdrs,
+        testonly = testonly,
         visibility = visibility,
         **_common(kwargs)
     )

@@ -228,6 +228,8 @@ FEATURES_TESTS = [
     "//third_party/jemalloc:jemalloc_test",
     "//third_party/jemalloc:two_jemallocs_test",
     "//tools:include_check",
+    "//tools:layers_test",
+    "//tools:public_targets_test",
     "//tools/ipcctl:ipcctl_test",
     "//tools/ipcctl:listing_test",
 ]

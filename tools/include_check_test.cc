@@ -111,4 +111,28 @@ TEST(IncludeCheckTest, EverySourceKeepsToTheTable) {
   }
 }
 
+// The first header that `source` includes; nothing if it does not exist.
+std::optional<std::string> FirstInclude(const fs::path& source) {
+  for (const std::string& line : ipc::testing::LinesOf(source)) {
+    if (std::optional<std::string> header = IncludedHeader(line)) return header;
+  }
+  return std::nullopt;
+}
+
+// So each header is compiled with nothing before it. sluice_cc_library does it for those that have neither.
+TEST(IncludeCheckTest, EveryHeaderComesFirstInItsSourceOrItsTest) {
+  const fs::path root = ipc::testing::WorkingTree();
+  int headers = 0;
+  for (const std::string& header : ipc::testing::FilesBelow(root)) {
+    if (fs::path(header).extension() != ".h") continue;
+    ++headers;
+    const std::string stem = header.substr(0, header.size() - 2);
+    const std::optional<std::string> in_source = FirstInclude(root / (stem + ".cc"));
+    const std::optional<std::string> in_test = FirstInclude(root / (stem + "_test.cc"));
+    if (!in_source && !in_test) continue;
+    EXPECT_TRUE(in_source == header || in_test == header) << header;
+  }
+  EXPECT_GT(headers, 0);
+}
+
 }  // namespace

@@ -202,7 +202,8 @@ class StructuredChannel {
   // How calls wait. Call it before the first of them.
   void set_wait_mode(WaitMode mode) { core_->set_wait_mode(mode); }
 
-  // Ends both directions; waiting calls return CANCELLED. What was not received is dropped. Never waits.
+  // Ends both directions; waiting calls return CANCELLED. What was not received is dropped. Never waits, but gives back
+  // what the peer lent, which takes up to a second where the peer goes on sending.
   void Close() { core_->Close(); }
 
  private:

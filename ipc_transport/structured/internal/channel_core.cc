@@ -13,9 +13,10 @@ inline namespace sluice_0 {
 namespace internal {
 namespace {
 
-// What a closing channel gives back at most, so that a peer that goes on sending does not hold it up.
+// What a closing channel gives back at most, so that a peer that goes on sending does not hold it up. What a ring holds
+// takes some milliseconds; the time is for busy machines and slow builds.
 constexpr int kMaxDrainedRecords = 65536;
-constexpr absl::Duration kDrainTime = absl::Milliseconds(50);
+constexpr absl::Duration kDrainTime = absl::Seconds(1);
 // Whatever the options say: no message that lies in the store takes as much.
 constexpr uint64_t kLeastHeapMessageBytes = uint64_t{64} << 10;
 
