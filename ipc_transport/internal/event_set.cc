@@ -34,7 +34,8 @@ std::vector<uint64_t> EventSet::Ready() const {
   const int count = os::EpollWait(epoll_.get(), events.data(), events.size(), 0);
   std::vector<uint64_t> keys;
   for (int i = 0; i < count; ++i) {
-    if (events[i].data.u64 != kTimeKey) keys.push_back(events[i].data.u64);
+    const uint64_t key = events[i].data.u64;  // No reference to it: the structure is packed.
+    if (key != kTimeKey) keys.push_back(key);
   }
   return keys;
 }
