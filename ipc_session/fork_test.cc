@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -288,7 +289,7 @@ TEST_F(ForkTest, NoDescriptorSurvivesExec) {
 
 // P2: whatever locks the other threads hold at that moment.
 TEST_F(ForkTest, ManyForksAmidTraffic) {
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(ABSL_HAVE_THREAD_SANITIZER) || defined(ABSL_HAVE_ADDRESS_SANITIZER)
   GTEST_SKIP() << "SKIPPED: the sanitizer's own locks do not survive a fork among threads";
 #endif
   constexpr int kForks = 100;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
@@ -117,7 +118,7 @@ TEST(RobustMutexPeerTest, WhatNobodyRepairsIsLostInEveryProcess) {
     EXPECT_EQ(child.Hear(), gets);
     EXPECT_EQ(child.Wait(), 0);
   }
-#if !defined(__SANITIZE_THREAD__)  // Where it is so once for each mutex.
+#if !defined(ABSL_HAVE_THREAD_SANITIZER)  // Where it is so once for each mutex.
   EXPECT_THAT(shared->mutex.Lock(TimeLimit()), StatusIs(absl::StatusCode::kFailedPrecondition));
 #endif
 }

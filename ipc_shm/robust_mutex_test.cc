@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -60,7 +61,7 @@ TEST(RobustMutexTest, OneThreadCannotLockItTwice) {
   const absl::StatusOr<RobustLock> lock = mutex.Lock();
   ASSERT_OK(lock);
   for (const Deadline deadline : {Deadline::Passed(), Deadline(TimeLimit())}) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(ABSL_HAVE_THREAD_SANITIZER)
     GTEST_SKIP() << "the thread sanitizer sees no more than that it is held";
 #endif
     EXPECT_THAT(mutex.Lock(deadline), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("this thread")));
@@ -109,7 +110,7 @@ TEST(RobustMutexTest, UnrepairedItIsLostForAll) {
   DieWith(mutex);
   EXPECT_OK(mutex.Lock(TimeLimit()));
   EXPECT_THAT(mutex.Lock(TimeLimit()), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("half-written")));
-#if !defined(__SANITIZE_THREAD__)  // Where it is so once for each mutex.
+#if !defined(ABSL_HAVE_THREAD_SANITIZER)  // Where it is so once for each mutex.
   EXPECT_THAT(mutex.Lock(Deadline::Passed()), StatusIs(absl::StatusCode::kFailedPrecondition));
 #endif
 }

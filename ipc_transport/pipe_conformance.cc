@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -400,7 +401,7 @@ TEST_P(PipeConformance, ManyPipesLeaveNothingBehind) {
     if (i == pipes / 10) pages_early = ResidentPages();
   }
   EXPECT_EQ(World::Now(), before);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // They keep what is freed.
+#if !defined(ABSL_HAVE_ADDRESS_SANITIZER) && !defined(ABSL_HAVE_THREAD_SANITIZER)  // They keep what is freed.
   EXPECT_LE(ResidentPages(), pages_early + 100 + pipes / 1000);
 #endif
 }

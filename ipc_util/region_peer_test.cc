@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -155,7 +156,7 @@ SLUICE_CHILD_ROLE(limited_addresses) {
 
 // R1
 TEST(RegionLimitTest, RlimitAs) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || defined(ABSL_HAVE_THREAD_SANITIZER)
   GTEST_SKIP() << "the sanitizer's own address space exceeds every limit";
 #endif
   ASSERT_OK_AND_ASSIGN(const Region large, Region::Create("test", kLimitedAddressSpace * 2, Sharing::kOneWriter));

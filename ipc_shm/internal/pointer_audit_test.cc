@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -149,7 +150,7 @@ TEST_F(PointerAuditTest, SuspectsThemInOpaqueStructures) {
 }
 
 TEST_F(PointerAuditTest, SuspectsAStructureThatWasMadeElsewhereAndMovedIn) {
-#if defined(__SANITIZE_THREAD__)
+#if defined(ABSL_HAVE_THREAD_SANITIZER)
   GTEST_SKIP() << "regions lie too low";
 #endif
   auto& entries = *Make<shm::vector<Entry>>(placed_);

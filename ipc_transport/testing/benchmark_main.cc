@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/config.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
 #include "ipc_transport/testing/benchmark_processes.h"
@@ -13,7 +14,8 @@ namespace testing {
 namespace {
 
 // UBSan shows by the missing NDEBUG alone.
-#if defined(__OPTIMIZE__) && defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__OPTIMIZE__) && defined(NDEBUG) && !defined(ABSL_HAVE_ADDRESS_SANITIZER) && \
+    !defined(ABSL_HAVE_THREAD_SANITIZER)
 constexpr bool kFiguresMeanSomething = true;
 #else
 constexpr bool kFiguresMeanSomething = false;

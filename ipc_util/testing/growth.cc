@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/base/config.h"
 #include "absl/strings/str_cat.h"
 
 namespace ipc {
@@ -22,7 +23,7 @@ std::string Growth(const Sample& early, const Sample& late, int cycles) {
     text << "was " << early.world << "\nis " << late.world;
     return text.str().substr(0, 4000);
   }
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(ABSL_HAVE_ADDRESS_SANITIZER) && !defined(ABSL_HAVE_THREAD_SANITIZER)
   constexpr long kNoise = 32;
   const long most = early.resident_pages + kNoise + cycles / 1000;
   if (late.resident_pages > most) {

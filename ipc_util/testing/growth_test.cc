@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "absl/base/config.h"
 #include "gtest/gtest.h"
 #include "ipc_util/fd.h"
 
@@ -14,7 +15,7 @@ TEST(GrowthTest, IsOfDescriptorsAndOfPages) {
   EXPECT_EQ(Growth(early, early, 1), "");
   Sample larger = early;
   larger.resident_pages += 40;
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(ABSL_HAVE_ADDRESS_SANITIZER) && !defined(ABSL_HAVE_THREAD_SANITIZER)
   EXPECT_NE(Growth(early, larger, 1000), "");
 #endif
   EXPECT_EQ(Growth(early, larger, 10'000), "");

@@ -3,13 +3,14 @@
 #ifndef SLUICE_IPC_UTIL_TESTING_TIME_LIMIT_H_
 #define SLUICE_IPC_UTIL_TESTING_TIME_LIMIT_H_
 
+#include "absl/base/config.h"
 #include "absl/time/time.h"
 
 namespace ipc {
 inline namespace sluice_0 {
 namespace testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__SANITIZE_UNDEFINED__)
+#if defined(ABSL_HAVE_ADDRESS_SANITIZER) || defined(ABSL_HAVE_THREAD_SANITIZER)
 inline constexpr int kSlowness = 5;
 #else
 inline constexpr int kSlowness = 1;
