@@ -16,6 +16,7 @@
 #include "perf_demo/build_answer.h"
 #include "perf_demo/cache.capnp.h"
 #include "perf_demo/message_stream.h"
+#include "perf_demo/universe.h"
 
 namespace cache_demo {
 namespace {
@@ -53,12 +54,14 @@ class ChannelAnswerer final : public Answerer {
 
   bool Has(const std::string& file_name) const override { return answers_.contains(file_name); }
 
-  absl::Status Answer(const std::string& file_name) override { return request_->Reply(answers_.at(file_name)); }
+  absl::Status Answer(const std::string& file_name) override {
+    return request_->Reply(answers_.at(file_name), kAnswerTime);
+  }
 
   absl::Status Refuse(const absl::Status& error) override {
     ipc::Message<Body> answer = channel_.NewMessage();
     BuildError(error, answer.body());
-    return request_->Reply(std::move(answer));
+    return request_->Reply(std::move(answer), kAnswerTime);
   }
 
  private:
@@ -86,13 +89,13 @@ class StreamAnswerer final : public Answerer {
   bool Has(const std::string& file_name) const override { return answers_.contains(file_name); }
 
   absl::Status Answer(const std::string& file_name) override {
-    return stream_.Send(*answers_.at(file_name), ipc::Deadline::Default());
+    return stream_.Send(*answers_.at(file_name), kAnswerTime);
   }
 
   absl::Status Refuse(const absl::Status& error) override {
     capnp::MallocMessageBuilder answer;
     BuildError(error, answer.getRoot<Body>());
-    return stream_.Send(answer, ipc::Deadline::Default());
+    return stream_.Send(answer, kAnswerTime);
   }
 
  private:

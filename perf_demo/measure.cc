@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "ipc_util/deadline.h"
 #include "ipc_util/internal/clock.h"
 #include "ipc_util/internal/status_macros.h"
 #include "ipc_util/status.h"
@@ -18,6 +17,7 @@
 #include "perf_demo/memory.h"
 #include "perf_demo/read_answer.h"
 #include "perf_demo/statistics.h"
+#include "perf_demo/universe.h"
 
 namespace cache_demo {
 namespace {
@@ -70,7 +70,7 @@ absl::Status AskFirst(Asker& asker, const MeasureOptions& options, Series& serie
 // One round trip, and what it took.
 absl::StatusOr<uint64_t> TimeOne(Asker& asker, const std::string& name, uint64_t first_hash) {
   const int64_t begin = ipc::internal::NowNanos();
-  SLUICE_ASSIGN_OR_RETURN(const Body::Reader body, asker.Ask(name, ipc::Deadline::Default()));
+  SLUICE_ASSIGN_OR_RETURN(const Body::Reader body, asker.Ask(name, kAnswerTime));
   SLUICE_ASSIGN_OR_RETURN(const GetCacheRsp::Reader file, FileIn(body));
   const bool is_same = file.getFileParts()[0].getHash() == first_hash;
   const uint64_t nanos = ipc::internal::NowNanos() - begin;
