@@ -100,54 +100,60 @@ def sluice_cc_test(
         size = "small",
         main = True,
         stress = None,
+        variants = {},
         no_sandbox = False,
+        srcs = [],
         deps = [],
+        data = [],
         env = {},
-        tags = [],
-        **kwargs):
+        tags = []):
     """A cc_test with GoogleTest, one static program.
 
     Args:
       name: of the target: the tested header's name with _test.
       size: as for cc_test.
       main: False if the test brings its own main, as one does that runs itself as another process.
-      stress: if given, a dict of environment variables: makes a second test `name_stress` that runs the same program
-        with them. It is tagged `stress` and `manual`, so that `//...` leaves it out.
+      stress: if given, a dict of environment variables: makes a second test `name_stress` that runs the same code with
+        them. It is tagged `stress` and `manual`, so that `//...` leaves it out.
+      variants: further tests of the same code, by name: for each a dict of what it has besides or in place of that of
+        the first, in attributes of cc_test such as env and deps.
       no_sandbox: True for tests with several uids; the sandbox maps only one.
+      srcs: as for cc_test; compiled once for all of them.
       deps: besides GoogleTest.
-      env: environment variables of all variants.
-      tags: of all variants.
-      **kwargs: as for cc_test.
+      data: of the first and the stress test.
+      env: environment variables of the first and the stress test.
+      tags: of all.
     """
-    tags = tags + (["no-sandbox"] if no_sandbox else [])
-    attributes = dict(
-        kwargs,
-        deps = deps + [_GTEST] + ([_GTEST_MAIN] if main else []),
-        linkstatic = True,
-    )
-    cc_test(
-        name = name,
-        size = size,
-        env = env,
-        tags = tags,
-        **_common(dict(attributes))
-    )
+    tests = {name: dict(data = data, env = env)}
+    tests.update(variants)
+    if stress != None:
+        tests[name + "_stress"] = dict(data = data, env = dict(env, **stress), size = "large", tags = ["manual", "stress"])
+
+    deps = deps + [_GTEST] + ([_GTEST_MAIN] if main else [])
+    code = dict(srcs = srcs, deps = deps)
+    if len(tests) > 1:
+        cc_library(
+            name = name + "_code",
+            testonly = True,
+            alwayslink = True,
+            **_common(code)
+        )
+        code = dict(deps = [":" + name + "_code"])
+    for test, own in tests.items():
+        attributes = dict(size = size, linkstatic = True)
+        attributes.update(code)
+        attributes.update(own)
+        attributes["deps"] = code["deps"] + own.get("deps", [])
+        attributes["tags"] = tags + own.get("tags", []) + (["no-sandbox"] if no_sandbox else [])
+        cc_test(name = test, **_common(attributes))
 
     # For documents that name tests.
     native.filegroup(
         name = name + "_sources",
         testonly = True,
-        srcs = kwargs.get("srcs", []),
+        srcs = srcs,
         visibility = ["//doc:__pkg__"],
     )
-    if stress != None:
-        cc_test(
-            name = name + "_stress",
-            size = "large",
-            env = dict(env, **stress),
-            tags = tags + ["manual", "stress"],
-            **_common(dict(attributes))
-        )
 
 def sluice_version():
     """Checks that the library of this package gets what its version.bzl needs, and makes `:version` with version.h.

@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
-#include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
@@ -23,7 +22,6 @@
 #include "absl/strings/str_cat.h"
 #include "ipc_transport/pipe.h"
 #include "ipc_util/internal/status_macros.h"
-#include "ipc_util/status.h"
 #include "perf_demo/choices.h"
 #include "perf_demo/demo.h"
 #include "perf_demo/exit_code.h"
@@ -34,6 +32,7 @@
 #include "perf_demo/program.h"
 #include "perf_demo/report.h"
 #include "perf_demo/result.h"
+#include "perf_demo/run_folder.h"
 #include "perf_demo/sizes.h"
 #include "perf_demo/write_file.h"
 
@@ -54,30 +53,6 @@ namespace cache_demo {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder of this run's own, for the server's socket; removed with what is in it.
-class RunFolder {
- public:
-  static absl::StatusOr<RunFolder> Create() {
-    std::string path = (fs::temp_directory_path() / "perf_demo-XXXXXX").string();
-    if (mkdtemp(path.data()) == nullptr) return ipc::FromErrno(errno, absl::StrCat("make folder ", path));
-    return RunFolder(std::move(path));
-  }
-
-  RunFolder(RunFolder&& other) noexcept : path_(std::exchange(other.path_, "")) {}
-  RunFolder& operator=(RunFolder&&) = delete;
-  ~RunFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-
-  const std::string& path() const { return path_; }
-
- private:
-  explicit RunFolder(std::string path) : path_(std::move(path)) {}
-
-  std::string path_;
-};
 
 // The line on a terminal that tells how far it is; nothing where standard error is something else.
 class ProgressLine {
@@ -148,7 +123,7 @@ absl::StatusOr<Settings> ReadFlags() {
 }
 
 absl::StatusOr<Report> Measure(const Settings& settings) {
-  SLUICE_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Create());
+  SLUICE_ASSIGN_OR_RETURN(const RunFolder folder, RunFolder::Create(fs::temp_directory_path().string()));
   const std::string run_folder = absl::StrCat("--run_folder=", folder.path());
   const std::string wait = absl::StrCat("--wait=", absl::GetFlag(FLAGS_wait));
   DemoOptions options = {.server_flags = {settings.server_files_flag, wait, run_folder},

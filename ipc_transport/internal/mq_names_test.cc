@@ -17,6 +17,7 @@
 #include "ipc_util/testing/child.h"
 #include "ipc_util/testing/temp_dir.h"
 #include "ipc_util/testing/user.h"
+#include "ipc_util/testing/world.h"
 
 namespace ipc::testing {
 namespace {
@@ -187,6 +188,23 @@ TEST(MqNamesTest, WithoutProcNothingIsRemoved) {
 
 // N2
 TEST(MqNamesTest, AFolderThatIsMissingIsNoError) { RemoveMqNamesOfTheDead("/dev/no-such-folder"); }
+
+// Tests that run beside each other, each in namespaces of its own, do not take the others' names for what they left.
+TEST(MqNamesTest, TheWorldOfATestHasNoNamesOfOtherNamespaces) {
+  MqName name = MqName::Next();
+  const auto is_in_world = [&name] {
+    const std::string path = absl::StrCat("/dev/shm/", name.ToString());
+    std::ofstream(path) << "something";
+    const bool is_there = World::Now().names.count(path) == 1;
+    std::filesystem::remove(path);
+    return is_there;
+  };
+  EXPECT_TRUE(is_in_world());
+  ++name.maker.namespaces;
+  EXPECT_FALSE(is_in_world());
+  name.maker.namespaces = 0;  // Unknown.
+  EXPECT_TRUE(is_in_world());
+}
 
 TEST(MqNamesTest, ManyNamesAreAllSeen) {
   Folder folder;

@@ -1,8 +1,12 @@
 #include "ipc_util/testing/world.h"
 
 #include <sched.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cinttypes>
+#include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
@@ -40,11 +44,22 @@ std::map<std::string, int> MemfdMappings() {
   return result;
 }
 
+// Names that Sluice makes hold the namespaces of their maker, the pids' in the low half; 0: unknown. Where each test
+// has namespaces of its own, as in Bazel's sandbox, those of others are none of its business.
+bool IsOfOtherNamespace(const std::string& name) {
+  uint64_t namespaces = 0;
+  if (std::sscanf(name.c_str(), "sluice-mq.%*8[0-9a-f].%" SCNu64 ".", &namespaces) != 1) return false;
+  struct stat own;
+  return namespaces != 0 && stat("/proc/self/ns/pid", &own) == 0 && (namespaces & UINT32_MAX) != own.st_ino;
+}
+
 std::set<std::string> Names() {
   std::set<std::string> result;
   for (const char* const folder : {"/dev/shm", "/dev/mqueue"}) {
     std::error_code error;
-    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) result.insert(entry.path().string());
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+      if (!IsOfOtherNamespace(entry.path().filename().string())) result.insert(entry.path().string());
+    }
   }
   return result;
 }

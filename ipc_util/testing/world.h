@@ -21,7 +21,8 @@ struct World {
   std::set<std::string> descriptors;
   std::map<std::string, int> mappings;
   int threads = 0;
-  // Of the system: names in /dev/shm and /dev/mqueue, this process's children, dead or alive.
+  // Of the system: names in /dev/shm and /dev/mqueue, without those that Sluice made in other namespaces of pids; this
+  // process's children, dead or alive.
   std::set<std::string> names;
   std::set<std::string> children;
 
