@@ -200,10 +200,8 @@ TEST(MqNamesTest, TheWorldOfATestHasNoNamesOfOtherNamespaces) {
     return is_there;
   };
   EXPECT_TRUE(is_in_world());
-  ++name.maker.namespaces;
+  name.maker.namespaces = 1;  // No namespace has this number.
   EXPECT_FALSE(is_in_world());
-  name.maker.namespaces = 0;  // Unknown.
-  EXPECT_TRUE(is_in_world());
 }
 
 TEST(MqNamesTest, ManyNamesAreAllSeen) {
