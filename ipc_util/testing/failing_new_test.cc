@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <string>
 #include <thread>
 
 #include "gtest/gtest.h"
@@ -12,6 +13,9 @@ namespace {
 
 // Calls of the function itself, which no compiler leaves out.
 void NewAndDelete(size_t bytes) { ::operator delete(::operator new(bytes)); }
+
+// Nor does one leave out the string.
+void Use(const std::string& text) { asm volatile("" : : "r"(text.data()) : "memory"); }
 
 TEST(FailingNewTest, TheNthCallFailsAndNoOther) {
   const FailingNew failing(2);
@@ -23,13 +27,14 @@ TEST(FailingNewTest, TheNthCallFailsAndNoOther) {
 }
 
 TEST(FailingNewTest, CountsAllKindsOfNew) {
-  const FailingNew failing(3);
+  const FailingNew failing(4);
   constexpr std::align_val_t kAlignment{4096};
   ::operator delete[](::operator new[](10));
   void* const aligned = ::operator new(1, kAlignment);
   EXPECT_EQ(reinterpret_cast<uintptr_t>(aligned) % 4096, 0u);
   ::operator delete(aligned, kAlignment);
-  EXPECT_THROW(NewAndDelete(1), std::bad_alloc);
+  NewAndDelete(1);
+  EXPECT_THROW(Use(std::string(100, 'a')), std::bad_alloc);
 }
 
 TEST(FailingNewTest, OtherThreadsAreLeftAlone) {
